@@ -1,0 +1,243 @@
+/** The limits between keys. Part of the schema: each is checked whenever the keys it reads are valid by themselves. */
+import type { z } from 'zod';
+import type { Config } from './schema.ts';
+
+interface Limit {
+  /** The key a person should look at first; the fault is reported there. */
+  readonly path: string;
+  /** The other keys it reads. */
+  readonly reads?: readonly string[];
+  /** What is wrong and what to do, or null when all is well. */
+  fault(config: Config): string | null;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * ClickHouse's DateTime wraps round in February 2106: a row whose TTL passes that is deleted at once. Retention must
+ * therefore be safe for every event that this software may still see, taken to be those until the end of 2050.
+ */
+const TTL_LIMIT_MS = Date.UTC(2106, 0, 1) - Date.UTC(2051, 0, 1);
+
+const pipelineLimits = (['tracking', 'archive', 'profiles'] as const).flatMap((name): Limit[] => [
+  {
+    path: `pipelines.${name}.maxBatchBytes`,
+    reads: [`pipelines.${name}.maxBufferedBytes`],
+    fault: ({ pipelines }) =>
+      pipelines[name].maxBatchBytes > pipelines[name].maxBufferedBytes
+        ? `must not exceed pipelines.${name}.maxBufferedBytes (${pipelines[name].maxBufferedBytes}): a batch that cannot be buffered is never full`
+        : null,
+  },
+]);
+
+const retentionLimits = (['tracking', 'messages'] as const).map(
+  (name): Limit => ({
+    path: `retention.${name}.ttlDays`,
+    reads: ['validation.maxFutureMs'],
+    fault: ({ retention, validation }) => {
+      const { ttlDays } = retention[name];
+      const most = Math.floor((TTL_LIMIT_MS - validation.maxFutureMs) / DAY_MS);
+      return ttlDays !== null && ttlDays > most
+        ? `must be at most ${most}, or null for unlimited: ClickHouse's times end in 2106, and a row whose expiry passes that is deleted at once`
+        : null;
+    },
+  }),
+);
+
+/** Keys of `properties` that another key owns, or on which "exactly once" rests. */
+const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
+  'metadata.broker.list': 'use kafka.brokers',
+  'bootstrap.servers': 'use kafka.brokers',
+  'client.id': 'use kafka.clientId',
+  'group.id': 'use kafka.groupPrefix',
+  'group.protocol': 'use kafka.groupProtocol',
+  'partition.assignment.strategy': 'use kafka.assignmentStrategy',
+  'session.timeout.ms': 'use kafka.sessionTimeoutMs',
+  'max.poll.interval.ms': 'use kafka.maxPollIntervalMs',
+  'queued.max.messages.kbytes': 'use kafka.queuedMaxKbytes',
+  'security.protocol': 'use kafka.tls.enabled and kafka.sasl.mechanism',
+  'sasl.mechanism': 'use kafka.sasl.mechanism',
+  'sasl.mechanisms': 'use kafka.sasl.mechanism',
+  'sasl.username': 'use kafka.sasl.username',
+  'sasl.password': 'use kafka.sasl.password or kafka.sasl.passwordFile',
+  'sasl.oauthbearer.client.secret': 'use kafka.sasl.oauthbearer.clientSecret or clientSecretFile',
+  'sasl.oauthbearer.config': 'use kafka.sasl.oauthbearer',
+  'ssl.key.password': 'use kafka.tls.keyPassword or kafka.tls.keyPasswordFile',
+  'ssl.key.pem': 'use kafka.tls.keyFile',
+  'ssl.keystore.password': 'use kafka.tls.keyFile with kafka.tls.keyPasswordFile',
+  'enable.auto.commit': 'it is always false: an offset is committed only after its record is durable',
+  'enable.auto.offset.store': 'it is always false: an offset is committed only after its record is durable',
+  'auto.offset.reset': 'it is never used: a missing offset stops the partition instead of losing records',
+  'isolation.level': 'it is always read_committed',
+  'enable.idempotence': 'it is always true for producers',
+  acks: 'it is always all',
+};
+
+const needed = (value: string | null, path: string): string[] => (value === null ? [path] : []);
+
+const SASL_LIMIT: Limit = {
+  path: 'kafka.sasl.mechanism',
+  reads: ['kafka.sasl'],
+  fault: ({ kafka: { sasl } }) => {
+    const password = [
+      ...needed(sasl.username, 'kafka.sasl.username'),
+      ...needed(sasl.password, 'kafka.sasl.password (or passwordFile)'),
+    ];
+    const oauth = [
+      ...needed(sasl.oauthbearer.tokenEndpointUrl, 'kafka.sasl.oauthbearer.tokenEndpointUrl'),
+      ...needed(sasl.oauthbearer.clientId, 'kafka.sasl.oauthbearer.clientId'),
+      ...needed(sasl.oauthbearer.clientSecret, 'kafka.sasl.oauthbearer.clientSecret (or clientSecretFile)'),
+    ];
+    if (sasl.mechanism === null) {
+      return password.length < 2 || oauth.length < 3
+        ? 'is null, but credentials are given: name the mechanism, or remove them'
+        : null;
+    }
+    const missing = sasl.mechanism === 'oauthbearer' ? oauth : password;
+    return missing.length > 0 ? `needs ${missing.join(' and ')}` : null;
+  },
+};
+
+const BLOB_LIMIT: Limit = {
+  path: 'blob',
+  reads: [
+    'blob.connectionString',
+    'blob.accountUrl',
+    'blob.sasToken',
+    'blob.identity',
+    'blob.identityClientId',
+  ],
+  fault: ({ blob }) => {
+    const ways = [
+      ...(blob.connectionString === null ? [] : ['connectionString']),
+      ...(blob.sasToken === null ? [] : ['sasToken']),
+      ...(blob.identity === null ? [] : ['identity']),
+    ];
+    const choice =
+      'give either connectionString (or connectionStringFile), or accountUrl with sasToken (or sasTokenFile), or accountUrl with identity';
+    if (ways.length === 0) return `does not say how to log in: ${choice}`;
+    if (ways.length > 1) return `names more than one way to log in (${ways.join(', ')}): ${choice}`;
+    if (blob.connectionString !== null) {
+      return blob.accountUrl === null
+        ? null
+        : 'has both connectionString and accountUrl: the connection string already names the account; remove one';
+    }
+    if (blob.accountUrl === null) return `needs accountUrl together with ${ways[0]}: ${choice}`;
+    if (blob.identityClientId !== null && blob.identity === null) {
+      return 'has identityClientId without identity: set identity, or remove it';
+    }
+    return null;
+  },
+};
+
+/** A certificate without its key, or the other way round. */
+const tlsLimits = ['kafka.tls', 'schemaRegistry.tls', 'clickhouse.tls'].flatMap((path): Limit[] => {
+  const of = (config: Config) =>
+    path === 'kafka.tls'
+      ? config.kafka.tls
+      : path === 'clickhouse.tls'
+        ? config.clickhouse.tls
+        : config.schemaRegistry.tls;
+  const isOn = (config: Config) =>
+    path === 'kafka.tls'
+      ? config.kafka.tls.enabled
+      : (path === 'clickhouse.tls' ? config.clickhouse.url : config.schemaRegistry.url).startsWith('https:');
+  const reads = [path, path.replace('.tls', '.url')];
+  return [
+    {
+      path: `${path}.certFile`,
+      reads,
+      fault: (config) =>
+        (of(config).certFile === null) !== (of(config).keyFile === null)
+          ? `and ${path}.keyFile belong together: give both or neither`
+          : null,
+    },
+    {
+      path: path === 'kafka.tls' ? 'kafka.tls.enabled' : path.replace('.tls', '.url'),
+      reads,
+      fault: (config) =>
+        !isOn(config) && (of(config).caFile !== null || of(config).certFile !== null)
+          ? `does not ask for TLS, but ${path} names certificates: ${path === 'kafka.tls' ? 'set it to true' : 'use an https URL'}, or remove them`
+          : null,
+    },
+  ];
+});
+
+const passwordLimits = (['schemaRegistry'] as const).map(
+  (name): Limit => ({
+    path: `${name}.username`,
+    reads: [`${name}.password`],
+    fault: (config) =>
+      (config[name].username === null) !== (config[name].password === null)
+        ? `and ${name}.password (or passwordFile) belong together: give both or neither`
+        : null,
+  }),
+);
+
+const LIMITS: readonly Limit[] = [
+  ...pipelineLimits,
+  ...retentionLimits,
+  ...tlsLimits,
+  ...passwordLimits,
+  SASL_LIMIT,
+  BLOB_LIMIT,
+  {
+    path: 'kafka.sessionTimeoutMs',
+    reads: ['kafka.maxPollIntervalMs'],
+    fault: ({ kafka }) =>
+      kafka.sessionTimeoutMs >= kafka.maxPollIntervalMs
+        ? `must be less than kafka.maxPollIntervalMs (${kafka.maxPollIntervalMs}): a member that is busy would be taken for dead`
+        : null,
+  },
+  {
+    path: 'kafka.properties',
+    fault: ({ kafka }) => {
+      const owned = Object.keys(kafka.properties).flatMap((key) =>
+        Object.hasOwn(OWNED_PROPERTIES, key) ? [`${key}: ${OWNED_PROPERTIES[key]}`] : [],
+      );
+      return owned.length > 0 ? `may not set ${owned.join('; ')}` : null;
+    },
+  },
+  {
+    path: 'clickhouse.biDatabase',
+    reads: ['clickhouse.database'],
+    fault: ({ clickhouse }) =>
+      clickhouse.biDatabase === clickhouse.database
+        ? 'must differ from clickhouse.database: the read-only role may see only the first'
+        : null,
+  },
+  {
+    path: 'retention.messages.ttlDays',
+    reads: ['retention.tracking.ttlDays'],
+    fault: ({ retention: { messages, tracking } }) =>
+      messages.ttlDays !== null && (tracking.ttlDays === null || messages.ttlDays < tracking.ttlDays)
+        ? `must be at least retention.tracking.ttlDays (${tracking.ttlDays ?? 'unlimited'}): a tracking row outlives its events`
+        : null,
+  },
+  {
+    path: 'retry.initialMs',
+    reads: ['retry.maxMs'],
+    fault: ({ retry }) =>
+      retry.initialMs > retry.maxMs ? `must not exceed retry.maxMs (${retry.maxMs})` : null,
+  },
+];
+
+const touches = (issuePath: string, key: string): boolean =>
+  issuePath === key || issuePath.startsWith(`${key}.`) || key.startsWith(`${issuePath}.`);
+
+/** Adds the limits to the schema. Each runs even when keys that it does not read are faulty, so that all faults come at once. */
+export function withLimits<Schema extends z.ZodType>(schema: Schema): Schema {
+  return LIMITS.reduce((limited, { path, reads = [], fault }) => {
+    const keys = [path, ...reads];
+    return limited.refine((config) => fault(config as Config) === null, {
+      path: path.split('.'),
+      error: ({ input }) => fault(input as Config) ?? '',
+      when: ({ issues }) =>
+        !issues.some(
+          (issue) =>
+            issue.code !== 'unrecognized_keys' &&
+            keys.some((key) => touches(issue.path?.join('.') ?? '', key)),
+        ),
+    });
+  }, schema);
+}

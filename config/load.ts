@@ -1,0 +1,110 @@
+/** Puts the configuration together: the schema's defaults, below the file, below the environment, below overrides. */
+import { readFile } from 'node:fs/promises';
+import { parseDocument } from 'yaml';
+import { UsageError } from '../pipelines/common/errors.ts';
+import { type Environment, readEnvironment, splitList } from './environment.ts';
+import { type Fault, formatFault, schemaFaults } from './faults.ts';
+import { CONFIG_FILE_VARIABLE, type ConfigKey, configKeys } from './keys.ts';
+import { type Config, type ConfigInput, configSchema } from './schema.ts';
+import { exposedSecrets, readSecretFiles } from './secrets.ts';
+import { deepFreeze, isTree, mergeTrees, setValue, type Tree, valueAt } from './tree.ts';
+
+type DeepPartial<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
+    : T;
+
+export interface LoadOptions {
+  /** The YAML file; CAMPAIGN_LEDGER_CONFIG when left out; none when that is not set either. */
+  readonly file?: string | undefined;
+  /** process.env when left out. */
+  readonly env?: Environment;
+  /** Above everything else: what a command's own options say, or a test. */
+  readonly overrides?: DeepPartial<ConfigInput>;
+}
+
+/** Every key with its kind and its environment variable; the same for every process. */
+export const CONFIG_KEYS: readonly ConfigKey[] = configKeys(configSchema);
+
+/**
+ * Reads, merges and checks the configuration; the result is frozen throughout.
+ * @throws {UsageError} with every fault on a line of its own, never with a secret
+ */
+export async function loadConfig(options: LoadOptions = {}): Promise<Config> {
+  const { config, faults } = await checkConfig(options);
+  if (config !== null) return config;
+  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
+  throw new UsageError(
+    `the configuration has ${count}:\n${faults.map((fault) => `  ${formatFault(fault)}`).join('\n')}`,
+  );
+}
+
+export type CheckedConfig =
+  | { readonly config: Config; readonly faults: readonly [] }
+  | { readonly config: null; readonly faults: readonly Fault[] };
+
+/** As `loadConfig`, but hands back the faults. */
+export async function checkConfig({
+  file,
+  env = process.env,
+  overrides = {},
+}: LoadOptions = {}): Promise<CheckedConfig> {
+  const faults: Fault[] = [];
+  const path = file ?? (env[CONFIG_FILE_VARIABLE] || undefined);
+  const fileLayer = path === undefined ? {} : await readYaml(path, faults);
+  const environment = readEnvironment(env, CONFIG_KEYS);
+  faults.push(...environment.faults);
+  const layers = [fileLayer, environment.tree, mergeTrees(overrides as Tree)];
+  if (path !== undefined)
+    faults.push(...(await exposedSecrets(path, { layer: fileLayer, keys: CONFIG_KEYS })));
+  for (const layer of layers) faults.push(...(await readSecretFiles(layer, CONFIG_KEYS)));
+
+  const input = mergeTrees(...layers);
+  const parsed = configSchema.safeParse(input);
+  if (!parsed.success) faults.push(...schemaFaults(parsed.error.issues, { input, keys: CONFIG_KEYS }));
+  return parsed.success && faults.length === 0
+    ? { config: deepFreeze(parsed.data), faults: [] }
+    : { config: null, faults };
+}
+
+async function readYaml(file: string, faults: Fault[]): Promise<Tree> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    faults.push({
+      path: file,
+      message: isMissing ? 'there is no such file' : `cannot be read: ${(error as Error).message}`,
+    });
+    return {};
+  }
+  const document = parseDocument(text, { prettyErrors: true });
+  if (document.errors.length > 0) {
+    // The parser's message quotes the lines around the fault, and these may hold a secret: only its first line is passed on.
+    faults.push(
+      ...document.errors.map(({ message }) => ({ path: file, message: message.split('\n')[0] ?? message })),
+    );
+    return {};
+  }
+  const value: unknown = document.toJS() ?? {};
+  if (!isTree(value)) {
+    faults.push({ path: file, message: 'must hold keys and values, as config/default.yaml does' });
+    return {};
+  }
+  return normalised(value);
+}
+
+/** `brokers: a:1,b:2` as a list, and a section with nothing under it as an empty one. */
+function normalised(layer: Tree): Tree {
+  const tree = mergeTrees(layer);
+  for (const { path, kind } of CONFIG_KEYS) {
+    for (let depth = 1; depth < path.length; depth += 1) {
+      if (valueAt(tree, path.slice(0, depth)) === null) setValue(tree, path.slice(0, depth), {});
+    }
+    const value = valueAt(tree, path);
+    if (kind === 'list' && typeof value === 'string') setValue(tree, path, splitList(value));
+  }
+  return tree;
+}
