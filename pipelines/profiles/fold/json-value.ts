@@ -10,6 +10,11 @@ export class RawNumber {
   constructor(source: string) {
     this.source = source;
   }
+
+  /** `JSON.stringify` prints the digits as they were written (ES2026 `JSON.rawJSON`, in Node since 21). */
+  toJSON(): unknown {
+    return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(this.source);
+  }
 }
 
 /** ES2026 `JSON.parse` source text access (in Node since 22); TypeScript's own declaration lacks the third argument. */

@@ -1,0 +1,94 @@
+/** The report for a person at a terminal: what was sent, what came of it, and who the user was each time. */
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import { canonicalJson } from '../../profiles/fold/json-value.ts';
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportRecord, UserReport } from '../report.ts';
+
+const borders = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: ' ',
+} as const;
+
+/** Escape sequences and other control characters in a name or link must not reach the terminal. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    character === '\u200d' ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+function minute(time: string): string {
+  return `${time.slice(0, 10)} ${time.slice(11, 16)}`;
+}
+
+function profileName(ref: ProfileRef): string {
+  return ref.status === 'found' ? `v${ref.version}` : ref.status === 'none_yet' ? 'none yet' : ref.status;
+}
+
+/** How long after the send: minutes, hours or days, whichever a person would say. */
+function delay(from: string, to: string): string {
+  const minutes = Math.round((Date.parse(to) - Date.parse(from)) / 60_000);
+  if (minutes < 0) return 'before';
+  if (minutes < 60) return `+${minutes} min`;
+  if (minutes < 48 * 60) return `+${Math.round(minutes / 60)} h`;
+  return `+${Math.round(minutes / (24 * 60))} d`;
+}
+
+function entryLine(record: ReportRecord, entry: DeliveryEntry | FeedbackEntry): string {
+  const machine = 'is_machine' in entry && entry.is_machine ? pc.dim(' by a machine') : '';
+  const detail = 'link' in entry ? entry.link : entry.reason;
+  const profile =
+    entry.profile.valid_from === record.profile.valid_from && entry.profile.status === record.profile.status
+      ? ''
+      : pc.yellow(` as ${profileName(entry.profile)}`);
+  const what = `${entry.type.toLowerCase()} ${pc.dim(delay(record.sent_at, entry.occurred_at))}${machine}${profile}`;
+  return detail === null ? what : `${what} ${pc.dim(printable(detail))}`;
+}
+
+function recordRow(record: ReportRecord): string[] {
+  const changed = record.changed_since_previous;
+  const difference =
+    changed === null || Object.keys(changed).length === 0 ? '' : printable(canonicalJson(changed));
+  return [
+    minute(record.sent_at),
+    `${pc.bold(printable(record.campaign.name ?? record.campaign.campaign_id))}\n${pc.dim(record.campaign.channel.toLowerCase())}`,
+    record.delivery.map((entry) => entryLine(record, entry)).join('\n'),
+    record.feedback.map((entry) => entryLine(record, entry)).join('\n'),
+    pc.cyan(profileName(record.profile)),
+    difference,
+  ];
+}
+
+export function* formatTable(report: UserReport): Generator<string> {
+  const { tenant_id: tenant, user_id: user, from, to } = report.report;
+  const range = from === null && to === null ? 'all time' : `${from ?? 'the beginning'} to ${to ?? 'now'}`;
+  yield `${pc.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${report.records.length} messages, ${report.profile_versions.length} profile versions\n\n`;
+  if (report.records.length > 0) {
+    const table = new Table({
+      head: ['Sent', 'Campaign', 'Delivery', 'Reactions', 'Profile then', 'Changed since the record before'],
+      chars: borders,
+      style: { head: ['bold'], border: [], 'padding-left': 0, 'padding-right': 1 },
+      colWidths: [null, 26, 26, 44, null, 44],
+      wordWrap: true,
+      wrapOnWordBoundary: false,
+    });
+    table.push(...report.records.map(recordRow));
+    yield `${table.toString()}\n\n`;
+  }
+  for (const version of report.profile_versions) {
+    const end = version.valid_to === null ? 'now' : minute(version.valid_to);
+    yield `${pc.cyan(`v${version.version}`)} ${minute(version.valid_from)} to ${end}  ${printable(canonicalJson(version.attributes))}\n`;
+  }
+}
