@@ -15,6 +15,8 @@ type DeepPartial<T> = T extends readonly unknown[]
     ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
     : T;
 
+export { CONFIG_FILE_VARIABLE } from './keys.ts';
+
 export interface LoadOptions {
   /** The YAML file; CAMPAIGN_LEDGER_CONFIG when left out; none when that is not set either. */
   readonly file?: string | undefined;

@@ -1,0 +1,82 @@
+/** The command `campaign-ledger`. Each subcommand has a file of its own, which is loaded only when it is asked for. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EXIT, withExitCode } from './command-context.ts';
+
+type Register = (program: Command) => void;
+
+interface Subcommand {
+  readonly name: string;
+  /** As in the command's own file; here so that help need not load any of them. */
+  readonly description: string;
+  load(): Promise<readonly Register[]>;
+}
+
+export const SUBCOMMANDS: readonly Subcommand[] = [
+  {
+    name: 'config',
+    description: 'check the configuration',
+    load: async () => [(await import('../config/validate-command.ts')).registerConfigCommand],
+  },
+];
+
+/** Runs one command line; sets process.exitCode. @param argv without the interpreter and the script */
+export async function main(argv: readonly string[]): Promise<void> {
+  await withExitCode(async () => {
+    const program = await createProgram(argv);
+    try {
+      await program.parseAsync([...argv], { from: 'user' });
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      // Commander has printed its message (or the help that was asked for) already.
+      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
+    return typeof process.exitCode === 'number' ? (process.exitCode as 0 | 1 | 2 | 3) : EXIT.ok;
+  });
+}
+
+/** The program with the subcommand that the arguments name, and the others by name only. */
+export async function createProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('campaign-ledger')
+    .description('Every message a campaign sent and everything its user did with it, kept exactly once.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .option('--config <file>', 'configuration file (YAML); else CAMPAIGN_LEDGER_CONFIG names it')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride();
+  const [first, second] = positionals(argv);
+  const asked = first === 'help' ? second : first;
+  for (const { name, description, load } of SUBCOMMANDS) {
+    if (name === asked) for (const register of await load()) register(program);
+    else program.command(name).description(description);
+  }
+  return program;
+}
+
+function positionals(argv: readonly string[]): readonly string[] {
+  return argv.filter((argument, index) => !argument.startsWith('-') && argv[index - 1] !== '--config');
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** `campaign-ledger … | head` ends quietly, not with a stack; without anyone to read the log, work goes on. */
+function toleratePipesThatClose(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
+    throw error;
+  });
+  process.stderr.on('error', () => {});
+}
+
+/** Milliseconds. A command is over when its promise is: a socket somebody left open must not keep the process. */
+const LINGER_MS = 2_000;
+
+if (import.meta.main) {
+  toleratePipesThatClose();
+  await main(process.argv.slice(2));
+  setTimeout(() => process.exit(), LINGER_MS).unref();
+}
