@@ -43,7 +43,7 @@ export function withConfig<Arguments extends unknown[]>(
       const config = await loadConfig({ file: configFile });
       errors.areDetailed ||= isDebug(config.log.level);
       const logger = createLogger(config.log);
-      return handler({ config, configFile, logger, clock: systemClock }, ...args);
+      return (await handler({ config, configFile, logger, clock: systemClock }, ...args)) ?? EXIT.ok;
     });
 }
 
@@ -54,11 +54,11 @@ interface ErrorReport {
 
 /** As `withConfig`, for commands that need no configuration. */
 export async function withExitCode(
-  work: (errors: ErrorReport) => Promise<ExitCode | undefined> | Promise<void> | Promise<ExitCode>,
+  work: (errors: ErrorReport) => Promise<ExitCode>,
 ): Promise<void> {
   const errors: ErrorReport = { areDetailed: isDebug(process.env.CAMPAIGN_LEDGER_LOG_LEVEL ?? '') };
   try {
-    process.exitCode = (await work(errors)) ?? EXIT.ok;
+    process.exitCode = await work(errors);
   } catch (error) {
     process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.failed;
     reportError(error, errors);
