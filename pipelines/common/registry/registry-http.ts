@@ -1,0 +1,93 @@
+/** One HTTP exchange with the schema registry: address, login, certificates and time limit from the configuration. */
+import { Agent, request } from 'undici';
+import type { Config } from '../../../config/schema.ts';
+import { isOutageStatus } from '../connection-errors.ts';
+import { Outage } from '../errors.ts';
+import { readTls } from '../tls.ts';
+
+export interface RegistryAnswer {
+  readonly status: number;
+  /** Parsed JSON, or the text where it is none. */
+  readonly body: unknown;
+}
+
+export interface RegistryHttp {
+  /**
+   * Any answer of the registry itself, also 404, 409 and 422: what these mean is for the caller to say.
+   * @param path from the root, each part encoded, for example `/subjects/a%2Fb/versions`
+   * @throws {Outage} no answer in time, or one that speaks of the registry's state (5xx, 429), or refuses the login
+   */
+  send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<RegistryAnswer>;
+  close(): Promise<void>;
+}
+
+const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json';
+/** Bytes. Schemas are small; a stream without end is not one. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+
+export function createRegistryHttp(
+  settings: Config['schemaRegistry'],
+  { connections = 8 }: { connections?: number } = {},
+): RegistryHttp {
+  const { url, username, password, timeoutMs, tls } = settings;
+  const base = url.replace(/\/+$/, '');
+  const agent = new Agent({
+    connections,
+    connectTimeout: timeoutMs,
+    maxResponseSize: MAX_RESPONSE_BYTES,
+    connect: readTls('schemaRegistry.tls', tls),
+  });
+  const login = username === null ? {} : { authorization: basicAuthorization(username, password ?? '') };
+
+  return {
+    async send(method, path, body) {
+      const what = `${method} ${path}`;
+      const { status, text } = await request(base + path, {
+        method,
+        dispatcher: agent,
+        headers: {
+          accept: `${MEDIA_TYPE}, application/json`,
+          ...login,
+          ...(body === undefined ? {} : { 'content-type': MEDIA_TYPE }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+        // One limit over all of it: a connection that stalls in the middle of an answer must not wait for ever.
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+        .then(
+          async (response) => ({ status: response.statusCode, text: await response.body.text() }),
+          (error: unknown) => {
+            throw outage(
+              `${what} failed: ${error instanceof Error ? error.message || error.name : String(error)}`,
+              error,
+            );
+          },
+        )
+        .catch((error: unknown) => {
+          throw error instanceof Outage ? error : outage(`${what} was cut off: ${String(error)}`, error);
+        });
+      if (isOutageStatus(status) || status === 401 || status === 403) {
+        throw outage(`${what} was answered with ${status}`, undefined);
+      }
+      return { status, body: parsed(text) };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** RFC 7617. */
+export function basicAuthorization(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+}
+
+function outage(message: string, cause: unknown): Outage {
+  return new Outage('schemaRegistry', message, { cause });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
