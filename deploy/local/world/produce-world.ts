@@ -50,19 +50,16 @@ async function send(producer: Producer, topic: string, value: Buffer | null, key
   }
 }
 
-/** The malformed payloads are made from good values of all four topics in turn, mostly of the busy ones. */
-function isTurnOf(topic: WorldTopic, index: number): boolean {
-  const turns = [
-    'delivery',
-    'feedback',
-    'profiles',
-    'delivery',
-    'feedback',
-    'profiles',
-    'definitions',
-  ] as const;
-  return turns[index % turns.length] === topic;
-}
+/** The malformed payloads go to all four topics, mostly to the busy ones. */
+const brokenTopics = [
+  'delivery',
+  'feedback',
+  'profiles',
+  'delivery',
+  'feedback',
+  'profiles',
+  'definitions',
+] as const;
 
 /**
  * @returns the books, once every record is acknowledged by all in-sync replicas
@@ -82,13 +79,14 @@ export async function produceWorld(options: ProduceOptions): Promise<WorldLedger
   });
 
   const lastOfTopic = new Map<WorldTopic, WorldRecord>();
-  const broken = { total: 0, each: new Map<WorldTopic, number>() };
-  const sendMalformed = async (good: WorldRecord): Promise<void> => {
-    const index = broken.each.get(good.topic) ?? 0;
-    broken.each.set(good.topic, index + 1);
-    broken.total += 1;
-    await send(producer, encoders[good.topic].topic, breakValue(encoders, good, index).value, keyOf(good));
+  let broken = 0;
+  const sendMalformed = async (latest: WorldRecord): Promise<void> => {
+    const round = Math.floor(broken / brokenTopics.length);
+    const good = lastOfTopic.get(brokenTopics[broken % brokenTopics.length] ?? latest.topic) ?? latest;
+    const { value } = breakValue(encoders, good, round * 2 + broken);
+    await send(producer, encoders[good.topic].topic, value, keyOf(good));
     ledger.malformed(good.topic);
+    broken += 1;
     sent += 1;
   };
   const spacing = Math.max(1, Math.floor(options.events / (malformed + 1)));
@@ -100,22 +98,15 @@ export async function produceWorld(options: ProduceOptions): Promise<WorldLedger
       ledger.add(record);
       sent += 1;
       lastOfTopic.set(record.topic, record);
-      if (
-        broken.total < malformed &&
-        sent >= (broken.total + 1) * spacing &&
-        isTurnOf(record.topic, broken.total)
-      ) {
-        await sendMalformed(record);
-      }
+      if (broken < malformed && sent >= (broken + 1) * spacing) await sendMalformed(record);
       if (sent % PROGRESS_EVERY === 0) {
         onProgress?.(sent);
         await sleep(0);
         if (refusal !== null) throw refusal;
       }
     }
-    for (const good of Array.from(lastOfTopic.values(), (last) => Array(malformed).fill(last)).flat()) {
-      if (broken.total >= malformed) break;
-      if (isTurnOf(good.topic, broken.total)) await sendMalformed(good);
+    for (const latest of lastOfTopic.values()) {
+      while (broken < malformed) await sendMalformed(latest);
     }
     await new Promise<void>((resolve, reject) => {
       producer.flush(FLUSH_TIMEOUT_MS, (error) => (error ? reject(error) : resolve()));
