@@ -1,0 +1,152 @@
+/** One user's events, profile changes and campaigns, as ClickHouse holds them: every copy, none collapsed. */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { asOutage } from '../common/clickhouse/client.ts';
+import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
+import type { ReportCampaign, ReportEvent } from './assemble.ts';
+
+export interface UserKey {
+  readonly tenantId: string;
+  readonly userId: string;
+}
+
+export interface ReportReader {
+  readonly clickhouse: ClickHouseClient;
+  readonly database: string;
+}
+
+/** 64-bit numbers arrive as text: those that can pass 2^53 must not be rounded on the way. */
+const settings = { output_format_json_quote_64bit_integers: 1 } as const;
+
+async function selectRows<Row>(
+  { clickhouse, database }: ReportReader,
+  query: string,
+  parameters: Record<string, unknown>,
+): Promise<Row[]> {
+  try {
+    const result = await clickhouse.query({
+      query,
+      query_params: { ...parameters, database },
+      clickhouse_settings: settings,
+      format: 'JSONEachRow',
+    });
+    const rows: Row[] = [];
+    for await (const chunk of result.stream<Row>()) {
+      for (const row of chunk) rows.push(row.json());
+    }
+    return rows;
+  } catch (error) {
+    throw asOutage(error);
+  }
+}
+
+interface EventRow {
+  kind: 'delivery' | 'feedback';
+  event_id: string;
+  message_id: string;
+  campaign_id: string;
+  channel: string;
+  type: string;
+  occurred_ms: string;
+  variant: string | null;
+  reason: string | null;
+  provider: string | null;
+  link: string | null;
+  user_agent: string | null;
+  is_machine: boolean;
+  value: number | null;
+  recorded_ms: string;
+  topic: string;
+  kafka_partition: number;
+  offset: string;
+}
+
+/** Reads by the table's primary key: the cost is this user's rows, not the table's. */
+export async function readEvents(
+  reader: ReportReader,
+  { tenantId, userId }: UserKey,
+): Promise<ReportEvent[]> {
+  const rows = await selectRows<EventRow>(
+    reader,
+    `SELECT kind, event_id, message_id, campaign_id, channel, type, toUnixTimestamp64Milli(occurred_at) AS occurred_ms,
+            variant, reason, provider, link, user_agent, is_machine, value,
+            toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
+     FROM {database:Identifier}.events
+     WHERE tenant_id = {tenantId:String} AND user_id = {userId:String}`,
+    { tenantId, userId },
+  );
+  return rows.map((row) => ({
+    kind: row.kind,
+    eventId: row.event_id,
+    messageId: row.message_id,
+    campaignId: row.campaign_id,
+    channel: row.channel,
+    type: row.type,
+    occurredAt: Number(row.occurred_ms),
+    variant: row.variant,
+    reason: row.reason,
+    provider: row.provider,
+    link: row.link,
+    userAgent: row.user_agent,
+    isMachine: row.is_machine,
+    value: row.value,
+    recordedAt: Number(row.recorded_ms),
+    topicId: row.topic,
+    partition: row.kafka_partition,
+    offset: Number(row.offset),
+  }));
+}
+
+interface ChangeRow {
+  change_id: string;
+  op: ProfileChange['op'];
+  changed_ms: string;
+  source_version: string | null;
+  attributes: string | null;
+  recorded_ms: string;
+  topic: string;
+  kafka_partition: number;
+  offset: string;
+}
+
+export async function readProfileChanges(
+  reader: ReportReader,
+  { tenantId, userId }: UserKey,
+): Promise<ProfileChange[]> {
+  const rows = await selectRows<ChangeRow>(
+    reader,
+    `SELECT change_id, op, toUnixTimestamp64Milli(changed_at) AS changed_ms, source_version, attributes,
+            toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
+     FROM {database:Identifier}.profile_changes
+     WHERE tenant_id = {tenantId:String} AND user_id = {userId:String}`,
+    { tenantId, userId },
+  );
+  return rows.map((row) => ({
+    changeId: row.change_id,
+    op: row.op,
+    changedAt: Number(row.changed_ms),
+    sourceVersion: row.source_version === null ? null : BigInt(row.source_version),
+    attributes: row.attributes,
+    recordedAt: Number(row.recorded_ms),
+    topicId: row.topic,
+    partition: row.kafka_partition,
+    offset: Number(row.offset),
+  }));
+}
+
+/** The current definition of each campaign: the latest by updated_at, then by recording. */
+export async function readCampaigns(
+  reader: ReportReader,
+  { tenantId, campaignIds }: { readonly tenantId: string; readonly campaignIds: readonly string[] },
+): Promise<Map<string, ReportCampaign>> {
+  if (campaignIds.length === 0) return new Map();
+  const rows = await selectRows<ReportCampaign & { campaign_id: string }>(
+    reader,
+    `SELECT campaign_id, name, channel, subject
+     FROM {database:Identifier}.campaigns
+     WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
+     ORDER BY updated_at DESC, recorded_at DESC, source DESC, offset DESC
+     LIMIT 1 BY campaign_id`,
+    { tenantId, campaignIds },
+  );
+  return new Map(rows.map(({ campaign_id, ...campaign }) => [campaign_id, campaign]));
+}
