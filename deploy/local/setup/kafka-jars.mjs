@@ -1,0 +1,63 @@
+/** Kafka's own jars, from which the local stack starts a real broker. */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  fingerprint,
+  hashOf,
+  inTools,
+  isUnchanged,
+  readStamp,
+  replaceFolder,
+  root,
+  writeStamp,
+} from './checkout.mjs';
+import { findJava, homeOf } from './java.mjs';
+import { run, StepFailed, which } from './processes.mjs';
+
+const pom = join(root, 'deploy', 'local', 'kafka', 'pom.xml');
+const folder = inTools('kafka', 'lib');
+
+export function kafkaJarsStep() {
+  return {
+    name: 'kafka',
+    label: "Kafka's jars",
+    todo: `fetch Kafka's jars with Maven into ${folder}`,
+
+    isReady() {
+      const stamp = readStamp('kafka');
+      return stamp !== null && stamp.pom === hashOf(pom) && stamp.jars.every(isUnchanged);
+    },
+
+    needs: () =>
+      which('mvn') !== null
+        ? []
+        : [{ what: 'Maven', why: "fetches Kafka's jars", apt: ['maven'], dnf: ['maven'], brew: ['maven'] }],
+
+    async run() {
+      const fresh = inTools('kafka', `fresh-${process.pid}`);
+      rmSync(fresh, { recursive: true, force: true });
+      mkdirSync(fresh, { recursive: true });
+      try {
+        const java = findJava();
+        const env = java === null ? process.env : { ...process.env, JAVA_HOME: homeOf(java) };
+        // -C: a jar whose checksum does not match ends the step instead of being kept with a warning.
+        const flags = ['-B', '-C', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${fresh}`];
+        await run('mvn', [...flags, ...localRepository()], { log: 'kafka', env });
+        if (!readdirSync(fresh).some((name) => name.startsWith('kafka_')))
+          throw new StepFailed('Maven ended well but brought no Kafka', inTools('log', 'kafka.log'));
+        replaceFolder(fresh, folder);
+      } finally {
+        rmSync(fresh, { recursive: true, force: true });
+      }
+      const jars = readdirSync(folder)
+        .sort()
+        .map((name) => fingerprint(join(folder, name)));
+      writeStamp('kafka', { pom: hashOf(pom), jars });
+    },
+  };
+}
+
+/** A user without a home folder (a service account) has nowhere else to keep what Maven downloads. */
+function localRepository() {
+  return existsSync(process.env.HOME ?? '') ? [] : [`-Dmaven.repo.local=${inTools('m2')}`];
+}
