@@ -2,17 +2,22 @@
 
 /** The candidate nearest to the word, or null when none is near enough to be what was meant. */
 export function closest(word: string, candidates: readonly string[]): string | null {
-  const limit = Math.max(2, Math.floor(word.length / 4));
-  let best: string | null = null;
-  let bestDistance = limit + 1;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
+  const wanted = plain(word);
+  const limit = wanted.length < 4 ? 1 : Math.max(2, Math.floor(wanted.length / 4));
+  const byDistance = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate)) }))
+    .filter(({ distance }) => distance <= limit)
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = byDistance;
+  if (best !== undefined && best.distance <= 1) return best.candidate;
+  // A whole word that the other begins with (`user` for username) is nearer than one that merely looks alike (url).
+  const longer = candidates.find((candidate) => wanted.length >= 3 && plain(candidate).startsWith(wanted));
+  return longer ?? best?.candidate ?? null;
+}
+
+/** Whether letters are capitals and how words are joined is not what makes a name another one. */
+function plain(word: string): string {
+  return word.toLowerCase().replaceAll(/[-_. ]/g, '');
 }
 
 /** Levenshtein distance: single-letter insertions, deletions and replacements from a to b. */

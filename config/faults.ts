@@ -1,5 +1,6 @@
 /** What is wrong with a configuration, said so that a person can put it right: where, what was found, what to do. */
 import type { z } from 'zod';
+import { withoutSignatures } from '../pipelines/common/redaction.ts';
 import { closest } from './closest.ts';
 import type { ConfigKey } from './keys.ts';
 import { isTree, type Tree, valueAt } from './tree.ts';
@@ -18,7 +19,7 @@ export function formatFault({ path, message, value }: Fault): string {
 }
 
 function shortened(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = withoutSignatures(JSON.stringify(value) ?? String(value));
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 

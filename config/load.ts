@@ -6,7 +6,7 @@ import { type Environment, readEnvironment, splitList } from './environment.ts';
 import { type Fault, formatFault, schemaFaults } from './faults.ts';
 import { CONFIG_FILE_VARIABLE, type ConfigKey, configKeys } from './keys.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
-import { exposedSecrets, readSecretFiles } from './secrets.ts';
+import { exposedSecrets, readSecretFiles, reasonOf } from './secrets.ts';
 import { deepFreeze, isTree, mergeTrees, setValue, type Tree, valueAt } from './tree.ts';
 
 type DeepPartial<T> = T extends readonly unknown[]
@@ -52,12 +52,15 @@ export async function checkConfig({
   env = process.env,
   overrides = {},
 }: LoadOptions = {}): Promise<CheckedConfig> {
-  const faults: Fault[] = [];
   const path = file ?? (env[CONFIG_FILE_VARIABLE] || undefined);
-  const fileLayer = path === undefined ? {} : await readYaml(path, faults);
   const environment = readEnvironment(env, CONFIG_KEYS);
-  faults.push(...environment.faults);
-  const layers = [fileLayer, environment.tree, mergeTrees(overrides as Tree)];
+  const read = path === undefined ? { layer: {}, faults: [] } : await readYaml(path);
+  // What a file that cannot be read leaves out would only hide the reason among its consequences.
+  if (read.faults.length > 0) return { config: null, faults: [...read.faults, ...environment.faults] };
+
+  const faults: Fault[] = [...environment.faults];
+  const layers = [read.layer, environment.tree, overrides as Tree].map(normalised);
+  const [fileLayer = {}] = layers;
   if (path !== undefined)
     faults.push(...(await exposedSecrets(path, { layer: fileLayer, keys: CONFIG_KEYS })));
   for (const layer of layers) faults.push(...(await readSecretFiles(layer, CONFIG_KEYS)));
@@ -70,43 +73,46 @@ export async function checkConfig({
     : { config: null, faults };
 }
 
-async function readYaml(file: string, faults: Fault[]): Promise<Tree> {
+interface ReadFile {
+  readonly layer: Tree;
+  readonly faults: readonly Fault[];
+}
+
+async function readYaml(file: string): Promise<ReadFile> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    faults.push({
-      path: file,
-      message: isMissing ? 'there is no such file' : `cannot be read: ${(error as Error).message}`,
-    });
-    return {};
+    return { layer: {}, faults: [{ path: file, message: reasonOf(error) }] };
   }
   const document = parseDocument(text, { prettyErrors: true });
   if (document.errors.length > 0) {
     // The parser's message quotes the lines around the fault, and these may hold a secret: only its first line is passed on.
-    faults.push(
-      ...document.errors.map(({ message }) => ({ path: file, message: message.split('\n')[0] ?? message })),
-    );
-    return {};
+    const faults = document.errors.map(({ message }) => ({
+      path: file,
+      message: message.split('\n')[0] ?? message,
+    }));
+    return { layer: {}, faults };
   }
   const value: unknown = document.toJS() ?? {};
-  if (!isTree(value)) {
-    faults.push({ path: file, message: 'must hold keys and values, as config/default.yaml does' });
-    return {};
-  }
-  return normalised(value);
+  return isTree(value)
+    ? { layer: value, faults: [] }
+    : {
+        layer: {},
+        faults: [{ path: file, message: 'must hold keys and values, as config/default.yaml does' }],
+      };
 }
 
-/** `brokers: a:1,b:2` as a list, and a section with nothing under it as an empty one. */
+/** `brokers: a:1,b:2` as a list, a section with nothing under it as an empty one, '' as null where null is allowed. */
 function normalised(layer: Tree): Tree {
   const tree = mergeTrees(layer);
-  for (const { path, kind } of CONFIG_KEYS) {
+  for (const { path, kind, isNullable } of CONFIG_KEYS) {
     for (let depth = 1; depth < path.length; depth += 1) {
       if (valueAt(tree, path.slice(0, depth)) === null) setValue(tree, path.slice(0, depth), {});
     }
     const value = valueAt(tree, path);
     if (kind === 'list' && typeof value === 'string') setValue(tree, path, splitList(value));
+    if (isNullable && value === '') setValue(tree, path, null);
   }
   return tree;
 }

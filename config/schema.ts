@@ -162,7 +162,7 @@ const pipeline = (defaults: {
   });
 
 const tables = ({ ttlDays }: { ttlDays: number | null }) =>
-  section({ ttlDays: count({ most: 36_525 }).nullable().default(ttlDays) });
+  section({ ttlDays: count({ most: 1_000_000 }).nullable().default(ttlDays) });
 
 export const configSchema = withLimits(
   z.strictObject({
@@ -196,6 +196,7 @@ export const configSchema = withLimits(
           offset: true,
           error: 'must be an ISO 8601 time with a zone, for example 2000-01-01T00:00:00Z',
         })
+        .refine((time) => Date.parse(time) >= 0, 'must not be before 1970: days are counted from there')
         .default('2000-01-01T00:00:00Z'),
       maxFutureMs: milliseconds(0).default(DAY_MS),
     }),

@@ -25,18 +25,19 @@ export async function readSecretFiles(layer: Tree, keys: readonly ConfigKey[]): 
       if (text === '') faults.push({ path: name, message: 'the file is empty', value: file });
       else setValue(layer, secretPath, text);
     } catch (error) {
-      faults.push({ path: name, message: `the file cannot be read: ${reasonOf(error)}`, value: file });
+      faults.push({ path: name, message: reasonOf(error), value: file });
     }
   }
   return faults;
 }
 
-function reasonOf(error: unknown): string {
+/** Why a file cannot be read. */
+export function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') return 'permission denied';
   if (code === 'EISDIR') return 'it is a directory';
-  return error instanceof Error ? error.message : String(error);
+  return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** Faults for secrets written out in a configuration file that others than its owner can read. */
@@ -70,16 +71,23 @@ function isForThisMachine(
   path: readonly string[],
   { value, layer }: { value: string; layer: Tree },
 ): boolean {
-  switch (path[0]) {
+  const urlAt = (...key: string[]) => isLoopbackUrl(valueAt(layer, key));
+  const [service = ''] = path;
+  switch (service) {
     case 'blob':
-      return EMULATOR.test(value) || isLoopbackUrl(valueAt(layer, ['blob', 'accountUrl']));
+      return EMULATOR.test(value) || isLoopbackUrl(blobEndpoint(value)) || urlAt('blob', 'accountUrl');
     case 'kafka': {
+      if (path.includes('oauthbearer')) return urlAt('kafka', 'sasl', 'oauthbearer', 'tokenEndpointUrl');
       const brokers = valueAt(layer, ['kafka', 'brokers']);
       return Array.isArray(brokers) && brokers.every((broker) => isLoopbackUrl(`kafka://${broker}`));
     }
     default:
-      return isLoopbackUrl(valueAt(layer, [path[0] ?? '', 'url']));
+      return urlAt(service, 'url');
   }
+}
+
+function blobEndpoint(connectionString: string): string | undefined {
+  return /(?:^|;)\s*BlobEndpoint=([^;]+)/i.exec(connectionString)?.[1];
 }
 
 function isLoopbackUrl(url: unknown): boolean {

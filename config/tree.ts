@@ -33,11 +33,12 @@ export function setValue(tree: Tree, path: readonly string[], value: unknown): v
   setValue(next, rest, value);
 }
 
-/** The layers as one, later ones over earlier ones. A section that is null (`kafka:` with nothing under it) is empty. */
+/** The layers as one, later ones over earlier ones. What is undefined in one says nothing. */
 export function mergeTrees(...layers: readonly Tree[]): Tree {
   const merged: Tree = {};
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer)) {
+      if (value === undefined) continue;
       const below = Object.hasOwn(merged, key) ? merged[key] : undefined;
       define(merged, key, isTree(value) ? mergeTrees(isTree(below) ? below : {}, value) : value);
     }

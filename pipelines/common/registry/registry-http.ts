@@ -42,34 +42,26 @@ export function createRegistryHttp(
   return {
     async send(method, path, body) {
       const what = `${method} ${path}`;
-      const { status, text } = await request(base + path, {
-        method,
-        dispatcher: agent,
-        headers: {
-          accept: `${MEDIA_TYPE}, application/json`,
-          ...login,
-          ...(body === undefined ? {} : { 'content-type': MEDIA_TYPE }),
-        },
-        body: body === undefined ? null : JSON.stringify(body),
-        // One limit over all of it: a connection that stalls in the middle of an answer must not wait for ever.
-        signal: AbortSignal.timeout(timeoutMs),
-      })
-        .then(
-          async (response) => ({ status: response.statusCode, text: await response.body.text() }),
-          (error: unknown) => {
-            throw outage(
-              `${what} failed: ${error instanceof Error ? error.message || error.name : String(error)}`,
-              error,
-            );
+      try {
+        const response = await request(base + path, {
+          method,
+          dispatcher: agent,
+          headers: {
+            accept: `${MEDIA_TYPE}, application/json`,
+            ...login,
+            ...(body === undefined ? {} : { 'content-type': MEDIA_TYPE }),
           },
-        )
-        .catch((error: unknown) => {
-          throw error instanceof Outage ? error : outage(`${what} was cut off: ${String(error)}`, error);
+          body: body === undefined ? null : JSON.stringify(body),
+          // One limit over all of it: a connection that stalls in the middle of an answer must not wait for ever.
+          signal: AbortSignal.timeout(timeoutMs),
         });
-      if (isOutageStatus(status) || status === 401 || status === 403) {
-        throw outage(`${what} was answered with ${status}`, undefined);
+        const answer = { status: response.statusCode, body: parsed(await response.body.text()) };
+        if (isRefusal(answer.status)) throw outage(`${what} was answered with ${answer.status}`);
+        return answer;
+      } catch (error) {
+        if (error instanceof Outage) throw error;
+        throw outage(`${what} failed: ${messageOf(error)}`, error);
       }
-      return { status, body: parsed(text) };
     },
     close: () => agent.destroy(),
   };
@@ -80,8 +72,19 @@ export function basicAuthorization(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 
-function outage(message: string, cause: unknown): Outage {
+/** Of the request as such, whatever it asked for: the registry is unwell, or somebody has to let us in. */
+function isRefusal(status: number): boolean {
+  return isOutageStatus(status) || status === 401 || status === 403;
+}
+
+function outage(message: string, cause?: unknown): Outage {
   return new Outage('schemaRegistry', message, { cause });
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // A refused connection to a name with several addresses is an AggregateError without a message.
+  return error.message || (error as NodeJS.ErrnoException).code || error.name;
 }
 
 function parsed(text: string): unknown {
