@@ -1,0 +1,144 @@
+/** The main job on the local stack, from nothing to a user's report: what a newcomer sees first. */
+import { mkdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { loadConfig } from '../../../config/load.ts';
+import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
+import { createAdmin } from '../../../pipelines/common/kafka/admin.ts';
+import { produceWorld } from '../world/produce-world.ts';
+import { DEFAULT_UNTIL } from '../world/seed-command.ts';
+import { campaignTable, compareCampaigns, readCampaignResults } from './campaign-results.ts';
+import { catchUp } from './catch-up.ts';
+import { ledger } from './ledger-process.ts';
+import { progressBar } from './progress-bar.ts';
+import { reconcile, reconciliationTable } from './reconcile.ts';
+
+interface DemoOptions {
+  readonly data: string;
+  readonly events: string;
+  readonly seed: string;
+  readonly keep?: true;
+}
+
+const MALFORMED = 50;
+
+function say(text = ''): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function heading(text: string): void {
+  say(`\n${pc.bold(text)}`);
+}
+
+async function runDemo(options: DemoOptions): Promise<void> {
+  const dataDir = resolve(options.data);
+  const configFile = join(dataDir, 'config.yaml');
+  const withConfig = ['--config', configFile] as const;
+  const begun = performance.now();
+
+  // What an earlier demo kept running must not be wiped from under it; `down` on nothing does no harm.
+  await ledger(['stack', 'down', '--data', dataDir], { quiet: true, mayFail: true });
+  await rm(dataDir, { recursive: true, force: true });
+  await mkdir(dataDir, { recursive: true });
+
+  heading('1. Local stack: Kafka, ClickHouse, Azure Blob (Azurite), schema registry');
+  await ledger(['stack', 'up', '--data', dataDir, '--detach']);
+  let isBalanced = false;
+  try {
+    isBalanced = await showMainJob({ options, configFile, withConfig });
+  } finally {
+    if (options.keep !== true) await ledger(['stack', 'down', '--data', dataDir], { quiet: true });
+  }
+  const command = `npm run -s ledger -- report user --tenant aurora-shop --user u-000007 --format table --config ${configFile}`;
+  heading('Try next');
+  if (options.keep === true) {
+    say(`  ${command}`);
+    say(`  npm run -s ledger -- stack down --data ${dataDir}   (when you have seen enough)`);
+  } else {
+    say(`  npm run demo -- --keep     leaves the stack up, and says what to type then`);
+    say(`  npm run -s ledger -- stack up --data ${dataDir} --detach     starts it again on the same data`);
+  }
+  say(`\n${pc.dim(`${Math.round((performance.now() - begun) / 1000)} s`)}`);
+  if (!isBalanced) {
+    say(pc.red('The books do not balance.'));
+    process.exitCode = 3;
+  }
+}
+
+interface MainJob {
+  readonly options: DemoOptions;
+  readonly configFile: string;
+  readonly withConfig: readonly [string, string];
+}
+
+async function showMainJob({ options, configFile, withConfig }: MainJob): Promise<boolean> {
+  await ledger(['migrate', ...withConfig]);
+  const config = await loadConfig({ file: configFile });
+  const admin = createAdmin(config);
+  const clickhouse = createClickHouse(config);
+  try {
+    heading('2. A world of events: two companies, twelve campaigns, sixty days');
+    const events = Number(options.events);
+    const bar = progressBar('produced', events * 1.1);
+    const books = await produceWorld({
+      config,
+      seed: Number(options.seed),
+      events,
+      malformed: MALFORMED,
+      until: Date.parse(`${DEFAULT_UNTIL}T00:00:00Z`),
+      onProgress: (sent) => bar.update(sent),
+    });
+    bar.finish();
+
+    heading('3. The pipelines: tracking and profiles to ClickHouse, archive to Blob');
+    await catchUp({ config, configFile, admin });
+
+    heading('4. Do the books balance?');
+    say(
+      pc.dim(
+        'Kafka: broker offsets. Archived: records read back from the blobs. Stored: SQL. Expected: the generator.',
+      ),
+    );
+    const reconciliation = await reconcile({ config, admin, clickhouse, books });
+    say(reconciliationTable(reconciliation));
+
+    heading('5. What the campaigns achieved');
+    const results = await readCampaignResults(clickhouse, config.clickhouse.biDatabase);
+    const disagreements = compareCampaigns(results, books);
+    say(campaignTable(results));
+    for (const disagreement of disagreements) say(pc.red(disagreement));
+    if (disagreements.length === 0) say(pc.dim('Every figure equals what the generator counted.'));
+
+    const [tenant = '', user = ''] = (mostInterestingUser(books.lateProfiles) ?? '').split('/');
+    heading(`6. One user, over all campaigns: ${tenant} / ${user}, with a profile change that came in late`);
+    await ledger(['report', 'user', '--tenant', tenant, '--user', user, '--format', 'table', ...withConfig]);
+
+    heading('7. Where things are');
+    say(`  configuration  ${configFile}`);
+    say(
+      `  ClickHouse     ${config.clickhouse.url}   database ${config.clickhouse.database}, views for BI in ${config.clickhouse.biDatabase}`,
+    );
+    say(`  Blob           container ${config.blob.container}: raw/ (Avro segments), undecodable/, heads/`);
+    say(`  Kafka          ${config.kafka.brokers.join(', ')}`);
+    return reconciliation.every((row) => row.isBalanced) && disagreements.length === 0;
+  } finally {
+    await clickhouse.close();
+    admin.close();
+  }
+}
+
+/** The user with the most late changes; of several the first by name, so that a seed always shows the same one. */
+function mostInterestingUser(lateProfiles: ReadonlyMap<string, number>): string | undefined {
+  return [...lateProfiles].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
+}
+
+const program = new Command('demo')
+  .description('Runs the main job on a local stack of its own and shows what came of it.')
+  .option('--data <dir>', 'where the stack keeps its data; wiped at the start', '.data/demo')
+  .option('--events <n>', 'about so many delivery and feedback events', '150000')
+  .option('--seed <s>', 'decides the world', '1')
+  .option('--keep', 'leave the stack running at the end')
+  .action(runDemo);
+
+await program.parseAsync();
