@@ -1,0 +1,121 @@
+/** `node deploy/local/clickhouse/main.ts --data DIR`: a ClickHouse for one machine, out of chDB, without a container. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { createLogger, type Logger } from '../../../pipelines/common/logger.ts';
+import { watchParent, watchStandardInput } from './parent.ts';
+import type { Account } from './server-config.ts';
+
+interface Flags {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly passwordFile?: string;
+  readonly reader?: string;
+  readonly readerPasswordFile?: string;
+  readonly readerDatabases: readonly string[];
+  readonly maxMemoryMb: number;
+  readonly logLevel: string;
+  readonly parentPid?: number;
+  readonly exitWithStdin?: true;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const program = new Command('clickhouse-front')
+  .description("ClickHouse's own HTTP interface over chDB, on one data directory.")
+  .requiredOption('--data <dir>', 'data directory; made when missing')
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <port>', 'port to listen on; 0 takes a free one', wholeNumber, 0)
+  .option('--user <name>', 'account that may do everything', 'default')
+  .option('--password-file <file>', 'its password (first line); without one no password is asked')
+  .option('--reader <name>', 'a second account, which only reads')
+  .option('--reader-password-file <file>', 'its password (first line)')
+  .option('--reader-databases <names>', 'what it may read, comma-separated', commaSeparated, ['ledger_bi'])
+  .option('--max-memory-mb <mb>', 'memory for queries, inserts and merges together', wholeNumber, 2048)
+  .addOption(
+    new Option('--log-level <level>', 'what the engine tells on standard error')
+      .choices(['fatal', 'error', 'warning', 'information', 'debug', 'trace'])
+      .default('error'),
+  )
+  .option('--parent-pid <pid>', 'end when this process is gone', wholeNumber)
+  .option('--exit-with-stdin', 'end when standard input ends')
+  .action(run);
+
+await program.parseAsync();
+
+async function run(flags: Flags): Promise<void> {
+  const logger = createLogger({ level: 'info', format: 'json' });
+  if (!LOOPBACK.has(flags.host) && flags.passwordFile === undefined) {
+    logger.fatal(
+      { host: flags.host },
+      'beyond this machine only with --password-file: the engine can read files',
+    );
+    process.exit(2);
+  }
+  // ClickHouse servers run in UTC; the engine would take the time zone of whoever started it.
+  process.env.TZ = 'UTC';
+  try {
+    await serve(flags, logger);
+  } catch (error) {
+    logger.fatal({ err: error, data: flags.data }, 'clickhouse did not start');
+    process.exit(1);
+  }
+}
+
+async function serve(flags: Flags, logger: Logger): Promise<void> {
+  const { startServer } = await import('./server.ts');
+  const server = await startServer({
+    dataDir: resolve(flags.data),
+    host: flags.host,
+    port: flags.port,
+    accounts: await accountsOf(flags),
+    maxMemoryBytes: flags.maxMemoryMb * 1024 * 1024,
+    logLevel: flags.logLevel,
+  });
+
+  let isStopping = false;
+  const stop = (reason: string) => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    logger.info({ reason }, 'stopping');
+    void server.stop();
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  if (flags.parentPid !== undefined) watchParent(flags.parentPid, () => stop('parent gone'));
+  if (flags.exitWithStdin) watchStandardInput(() => stop('standard input ended'));
+
+  process.stdout.write(`${JSON.stringify({ listening: server.address })}\n`);
+  await server.ended;
+  if (isStopping) {
+    await server.stop();
+    process.exit(0);
+  }
+  logger.fatal('the engine ended by itself; its reason stands above');
+  process.exit(1);
+}
+
+async function accountsOf(flags: Flags): Promise<readonly Account[]> {
+  const owner = { name: flags.user, password: await passwordIn(flags.passwordFile) };
+  if (flags.reader === undefined) return [owner];
+  const password = await passwordIn(flags.readerPasswordFile);
+  return [owner, { name: flags.reader, password, onlyDatabases: flags.readerDatabases }];
+}
+
+async function passwordIn(file: string | undefined): Promise<string> {
+  if (file === undefined) return '';
+  const [line = ''] = (await readFile(file, 'utf8')).split(/\r?\n/, 1);
+  if (line === '') throw new Error(`${file} holds no password in its first line`);
+  return line;
+}
+
+function wholeNumber(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('a whole number is needed');
+  return Number(value);
+}
+
+function commaSeparated(value: string): readonly string[] {
+  return value.split(',').filter((name) => name !== '');
+}

@@ -1,0 +1,109 @@
+/** The engine's configuration files: what a ClickHouse server of one small machine needs, and who may log in. */
+import { createHash } from 'node:crypto';
+
+export interface Account {
+  readonly name: string;
+  /** Empty: whoever reaches the port is let in. */
+  readonly password: string;
+  /** A reader sees these databases alone and changes nothing. Left out: the owner, who may do everything. */
+  readonly onlyDatabases?: readonly string[];
+}
+
+export interface ServerConfig {
+  /** Queries, inserts and merges together; an insert beyond it fails with MEMORY_LIMIT_EXCEEDED. */
+  readonly maxMemoryBytes: number;
+  readonly logLevel: string;
+  readonly usersFile: string;
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * Small pools and caches: the machine runs Kafka and the pipelines beside this. No `system.*_log` tables: they would
+ * merge and fill the disk for nobody.
+ */
+export function serverConfigXml(config: ServerConfig): string {
+  const cache = Math.floor(config.maxMemoryBytes / 16);
+  return element('clickhouse', {
+    logger: { console: 1, level: config.logLevel },
+    user_directories: { users_xml: { path: config.usersFile } },
+    display_name: 'campaign-ledger local',
+    max_server_memory_usage: config.maxMemoryBytes,
+    mark_cache_size: cache,
+    index_mark_cache_size: Math.floor(cache / 4),
+    uncompressed_cache_size: 0,
+    max_connections: 1024,
+    keep_alive_timeout: 30,
+    // Tables must answer the first request after `/ping` said yes.
+    async_load_databases: false,
+    async_load_system_database: false,
+    background_pool_size: 2,
+    background_merges_mutations_concurrency_ratio: 2,
+    background_common_pool_size: 2,
+    background_move_pool_size: 1,
+    background_fetches_pool_size: 1,
+    background_schedule_pool_size: 16,
+    background_buffer_flush_schedule_pool_size: 1,
+    background_distributed_schedule_pool_size: 1,
+    background_message_broker_schedule_pool_size: 4,
+    // Counted against the pool above; the defaults are for a pool of 32 and the engine refuses to start with them.
+    merge_tree: {
+      number_of_free_entries_in_pool_to_execute_mutation: 1,
+      number_of_free_entries_in_pool_to_lower_max_size_of_merge: 1,
+      number_of_free_entries_in_pool_to_execute_optimize_entire_partition: 1,
+      merge_max_block_size_bytes: 10 * MIB,
+    },
+  });
+}
+
+/** Accounts with their passwords as SHA-256, never in the clear. */
+export function usersXml(accounts: readonly Account[]): string {
+  const users: Record<string, Node> = {};
+  for (const account of accounts) {
+    const isReader = account.onlyDatabases !== undefined;
+    const grants = (account.onlyDatabases ?? []).map((name) => `GRANT SELECT, SHOW ON ${identifier(name)}.*`);
+    users[account.name] = {
+      ...(account.password === ''
+        ? { no_password: '' }
+        : { password_sha256_hex: createHash('sha256').update(account.password).digest('hex') }),
+      networks: { ip: '::/0' },
+      profile: isReader ? 'reader' : 'default',
+      quota: 'default',
+      ...(isReader ? { grants: { query: grants } } : { access_management: 1 }),
+    };
+  }
+  return element('clickhouse', {
+    profiles: {
+      // `clickhouse local` takes `1 + 1` for a query; a server answers SYNTAX_ERROR.
+      default: { implicit_select: 0 },
+      reader: { implicit_select: 0, readonly: 1 },
+    },
+    quotas: { default: '' },
+    users,
+  });
+}
+
+type Node = string | number | boolean | { readonly [name: string]: Node | readonly Node[] };
+
+function element(name: string, content: Node | readonly Node[]): string {
+  if (isList(content)) return content.map((item) => element(name, item)).join('');
+  const inner =
+    typeof content === 'object'
+      ? Object.entries(content)
+          .map(([key, value]) => element(key, value))
+          .join('')
+      : text(String(content));
+  return `<${name}>${inner}</${name}>`;
+}
+
+function isList(content: Node | readonly Node[]): content is readonly Node[] {
+  return Array.isArray(content);
+}
+
+function text(value: string): string {
+  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+function identifier(name: string): string {
+  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
+}
