@@ -21,11 +21,20 @@ const OUTAGES: ReadonlySet<string> = new Set([
   'CANNOT_SCHEDULE_TASK',
   'DEADLOCK_AVOIDED',
   'SERVER_OVERLOADED',
+  'RESOURCE_LIMIT_EXCEEDED',
+  'TOO_MANY_MUTATIONS',
+  'USER_SESSION_LIMIT_EXCEEDED',
+  'HTTP_CONNECTION_LIMIT_REACHED',
+  'RECEIVED_ERROR_TOO_MANY_REQUESTS',
   // going down, coming up, or cut off
   'ABORTED',
   'QUERY_WAS_CANCELLED',
   'QUERY_WAS_CANCELLED_BY_CLIENT',
+  'THREAD_WAS_CANCELED',
+  'ASYNC_LOAD_CANCELED',
   'SOCKET_TIMEOUT',
+  'CANNOT_READ_FROM_SOCKET',
+  'CANNOT_WRITE_TO_SOCKET',
   'NETWORK_ERROR',
   'DNS_ERROR',
   'ALL_CONNECTION_TRIES_FAILED',
@@ -33,6 +42,7 @@ const OUTAGES: ReadonlySet<string> = new Set([
   'SYSTEM_ERROR',
   // the disk
   'NOT_ENOUGH_SPACE',
+  'CANNOT_READ_FROM_FILE_DESCRIPTOR',
   'CANNOT_WRITE_TO_FILE_DESCRIPTOR',
   'CANNOT_FSYNC',
   'CANNOT_OPEN_FILE',
@@ -48,6 +58,7 @@ const OUTAGES: ReadonlySet<string> = new Set([
   'REPLICA_IS_NOT_IN_QUORUM',
   'UNKNOWN_STATUS_OF_INSERT',
   'DATABASE_REPLICATION_FAILED',
+  'REPLICA_STATUS_CHANGED',
   // storage behind the server
   'S3_ERROR',
   'AZURE_BLOB_STORAGE_ERROR',
@@ -66,36 +77,44 @@ const OUTAGES: ReadonlySet<string> = new Set([
 const ROW_FAULTS =
   /^(CANNOT_PARSE_|CANNOT_READ_|CANNOT_INSERT_|CANNOT_CONVERT_|INCORRECT_DATA$|TYPE_MISMATCH$|ARGUMENT_OUT_OF_BOUND$|DECIMAL_OVERFLOW$|VALUE_IS_OUT_OF_RANGE|TOO_LARGE_STRING_SIZE$|TOO_LARGE_ARRAY_SIZE$|TOO_DEEP_RECURSION$|VIOLATED_CONSTRAINT$|UNKNOWN_ELEMENT_OF_ENUM$|BAD_ARGUMENTS$|ILLEGAL_TYPE_OF_ARGUMENT$|UNEXPECTED_END_OF_FILE$|ATTEMPT_TO_READ_AFTER_EOF$|CANNOT_DECOMPRESS$|LOGICAL_ERROR$)/;
 
-/** Translates what any call of the client may throw. An Outage, and what is none, come back as they are. */
+/**
+ * Translates what a call of the client may throw. Wrap nothing but such calls: where the answer is not ClickHouse's own
+ * (a proxy's page, an empty 503) the client throws a plain Error with that page as its message and no status, and so a
+ * plain Error is an outage here. An Outage, and what is none, come back as they are.
+ */
 export function asOutage(error: unknown): unknown {
   if (error instanceof Outage) return error;
   if (error instanceof ClickHouseError) {
-    return OUTAGES.has(error.type ?? '') ? outage(`${error.type}: ${error.message.trim()}`, error) : error;
+    return isOutageType(error.type) ? outage(`${error.type}: ${error.message.trim()}`, error) : error;
   }
   if (!(error instanceof Error)) return error;
-  if (isConnectionError(error) || isClientTimeout(error) || !hasServerAnswer(error))
-    return outage(error.message, error);
-  return error;
+  const isForeignAnswer = error.constructor === Error && !CLIENT_MISUSE.test(error.message);
+  return isForeignAnswer || isConnectionError(error) ? outage(summaryOf(error), error) : error;
 }
 
 /** True when ClickHouse refused the rows themselves: the batch is bisected until the culprit alone is a dead letter. */
 export function isRowFault(error: unknown): boolean {
-  return error instanceof ClickHouseError && ROW_FAULTS.test(error.type ?? '');
+  return error instanceof ClickHouseError && !isOutageType(error.type) && ROW_FAULTS.test(error.type ?? '');
 }
 
-function outage(message: string, cause: unknown): Outage {
+/** All that stand in the table, for the test that asks the engine whether it knows them. */
+export const OUTAGE_TYPES: Iterable<string> = OUTAGES;
+
+/** Plain Errors by which the client complains of its caller. */
+const CLIENT_MISUSE =
+  /^(Cannot decode|Stream has been already|Unknown auth|Only HTTP and HTTPS|Failed to create URL)/;
+
+function isOutageType(type: string | undefined): boolean {
+  return OUTAGES.has(type ?? '');
+}
+
+function outage(message: string, cause: Error): Outage {
   return new Outage('clickhouse', message, { cause });
 }
 
-/** The client gives its own timeout no code. */
-function isClientTimeout(error: Error): boolean {
-  return /^Timeout (error|exceeded)/i.test(error.message) || /socket hang up|aborted/i.test(error.message);
-}
-
-/**
- * An answer that is not ClickHouse's own (a proxy's 502 page, an empty 503) becomes a plain Error with the body as
- * its message; a mistake in our own code is a TypeError or RangeError.
- */
-function hasServerAnswer(error: Error): boolean {
-  return error.constructor !== Error;
+/** One line, not a whole page. */
+function summaryOf(error: Error): string {
+  const text = error.message.replaceAll(/<[^>]*>|\s+/g, ' ').trim();
+  const { code } = error as NodeJS.ErrnoException;
+  return text.slice(0, 200) || code || 'an answer without a body';
 }
