@@ -23,10 +23,10 @@ export interface RecordingServer {
   close(): Promise<void>;
 }
 
-/** With certificates it speaks TLS and insists on a client certificate. */
+/** With certificates it speaks TLS, and insists on a client certificate unless told otherwise. */
 export async function startRecordingServer(
   answer: Answer,
-  { certificates }: { certificates?: Certificates } = {},
+  { certificates, asksForClient = true }: { certificates?: Certificates; asksForClient?: boolean } = {},
 ): Promise<RecordingServer> {
   const requests: RecordedRequest[] = [];
   const https =
@@ -36,8 +36,8 @@ export async function startRecordingServer(
           cert: certificates.server.cert,
           key: certificates.server.key,
           ca: readFileSync(certificates.caFile),
-          requestCert: true,
-          rejectUnauthorized: true,
+          requestCert: asksForClient,
+          rejectUnauthorized: asksForClient,
         };
   const app = fastify({ https, forceCloseConnections: true });
   app.removeAllContentTypeParsers();
@@ -56,8 +56,8 @@ export async function startRecordingServer(
     return answer(recorded, reply, request.raw);
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
-  const address = app.addresses()[0];
-  const port = address?.port ?? 0;
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
     url: `${https === null ? 'http' : 'https'}://localhost:${port}`,
     port,

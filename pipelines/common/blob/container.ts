@@ -5,30 +5,38 @@ import {
   type TokenCredential,
   WorkloadIdentityCredential,
 } from '@azure/identity';
-import { BlobServiceClient, type ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
+import { BlobServiceClient, type ContainerClient, newPipeline } from '@azure/storage-blob';
 import type { Config } from '../../../config/schema.ts';
 import { UsageError } from '../errors.ts';
+import { requestTimeout } from './request-timeout.ts';
 
 export type { ContainerClient } from '@azure/storage-blob';
 export { asOutage, blobErrorCode } from './errors.ts';
 
 type BlobConfig = Config['blob'];
 
-/** Does not connect: the first request does. */
+/**
+ * Does not connect: the first request does.
+ * @throws {UsageError} the connection string is none, or the environment lacks what the identity needs
+ */
 export function createContainer({ blob }: Pick<Config, 'blob'>): ContainerClient {
-  const options: StoragePipelineOptions = {
+  const { url, credential } = accountOf(blob);
+  const pipeline = newPipeline(credential, {
     // One try: our own retry is above this one, and a second try down here would answer 412 to a replacement whose
     // first try won and lost only its answer.
     retryOptions: { maxTries: 1, tryTimeoutInMs: blob.requestTimeoutMs },
     userAgentOptions: { userAgentPrefix: 'campaign-ledger' },
-  };
-  return createService(blob, options).getContainerClient(blob.container);
+  });
+  pipeline.factories.push(requestTimeout(blob.requestTimeoutMs));
+  return new BlobServiceClient(url, pipeline).getContainerClient(blob.container);
 }
 
-function createService(blob: BlobConfig, options: StoragePipelineOptions): BlobServiceClient {
+type Account = Pick<BlobServiceClient, 'url' | 'credential'>;
+
+function accountOf(blob: BlobConfig): Account {
   if (blob.connectionString !== null) {
     try {
-      return BlobServiceClient.fromConnectionString(blob.connectionString, options);
+      return BlobServiceClient.fromConnectionString(blob.connectionString);
     } catch {
       // The SDK's message may quote the string, and so the key.
       throw new UsageError('blob.connectionString: is not a connection string of Azure Storage');
@@ -36,18 +44,15 @@ function createService(blob: BlobConfig, options: StoragePipelineOptions): BlobS
   }
   if (blob.accountUrl === null) throw new UsageError('blob: no account is configured');
   if (blob.sasToken !== null) {
-    return new BlobServiceClient(
-      `${blob.accountUrl}?${blob.sasToken.replace(/^\?/, '')}`,
-      undefined,
-      options,
-    );
+    return new BlobServiceClient(`${blob.accountUrl}?${blob.sasToken.replace(/^\?/, '')}`);
   }
   if (blob.identity === null) throw new UsageError('blob: no way to log in is configured');
-  return new BlobServiceClient(
-    blob.accountUrl,
-    createCredential(blob.identity, blob.identityClientId),
-    options,
-  );
+  try {
+    return new BlobServiceClient(blob.accountUrl, createCredential(blob.identity, blob.identityClientId));
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    throw new UsageError(`blob.identity: ${blob.identity} is not possible here: ${reason}`, { cause: error });
+  }
 }
 
 function createCredential(
