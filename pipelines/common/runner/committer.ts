@@ -1,0 +1,83 @@
+/** Copies the sink's progress to the group's committed offsets: for lag monitors, never for correctness. */
+import type { Logger } from '../logger.ts';
+import type { Consumer } from './consumer.ts';
+import { describePartition, type Partition } from './partition.ts';
+import { commitMetadata } from './start-offset.ts';
+
+/** Milliseconds before a refused commit is tried again. */
+const RETRY_MS = 1_000;
+
+export class Committer {
+  readonly #consumer: Pick<Consumer, 'commit'>;
+  readonly #logger: Logger;
+  /** What was last committed; absent when it is not known. */
+  readonly #committed = new WeakMap<Partition, number>();
+  readonly #due = new Set<Partition>();
+  #running: Promise<void> | null = null;
+  #retryTimer: NodeJS.Timeout | undefined;
+
+  constructor({ consumer, logger }: { consumer: Pick<Consumer, 'commit'>; logger: Logger }) {
+    this.#consumer = consumer;
+    this.#logger = logger;
+  }
+
+  /** The partition's progress has changed. Commits of one moment go out together, one request at a time. */
+  progressed(partition: Partition): void {
+    this.#due.add(partition);
+    this.#start();
+  }
+
+  /** What the group had committed when the partition was assigned. */
+  knows(partition: Partition, offset: number): void {
+    this.#committed.set(partition, offset);
+  }
+
+  /** Resolves when nothing is due any more; not while commits are refused. */
+  async settled(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  stop(): void {
+    clearTimeout(this.#retryTimer);
+    this.#due.clear();
+  }
+
+  #start(): void {
+    if (this.#running !== null || this.#retryTimer !== undefined) return;
+    this.#running = this.#commitDue().finally(() => {
+      this.#running = null;
+      if (this.#due.size > 0) this.#start();
+    });
+  }
+
+  async #commitDue(): Promise<void> {
+    const commits = [...this.#due].flatMap((partition) => {
+      const { stored } = partition;
+      if (!partition.isOurs || stored === null) return [];
+      // With nothing held, what lies between is markers: committed too, so that lag monitors come to nought.
+      const offset = partition.isIdle ? partition.readNext : stored;
+      if (this.#committed.get(partition) === offset) return [];
+      return [{ owner: partition, topic: partition.topic, partition: partition.partition, offset, stored }];
+    });
+    this.#due.clear();
+    if (commits.length === 0) return;
+    try {
+      await this.#consumer.commit(
+        commits.map(({ stored, ...commit }) => ({ ...commit, metadata: commitMetadata(stored) })),
+      );
+      for (const { owner, offset } of commits) this.#committed.set(owner, offset);
+    } catch (error) {
+      // A rebalance, a lost membership, a broker that is away: the sink's progress stands, the copy follows.
+      this.#logger.warn(
+        { err: error, partitions: commits.map(({ owner }) => describePartition(owner)) },
+        'offsets could not be committed; the data is durable, the commit is tried again',
+      );
+      for (const { owner } of commits) this.#due.add(owner);
+      this.#retryTimer = setTimeout(() => {
+        this.#retryTimer = undefined;
+        if (this.#due.size > 0) this.#start();
+      }, RETRY_MS);
+      this.#retryTimer.unref();
+    }
+  }
+}

@@ -1,0 +1,309 @@
+/** Runs one pipeline: reads Kafka, gathers batches, has them written and committed, until it is told to drain. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import kafka from '@confluentinc/kafka-javascript';
+import { topicNames } from '../../../config/topics.ts';
+import { Outage } from '../errors.ts';
+import { faultPoint } from '../fault-points.ts';
+import type { TopicPartition } from '../kafka/admin.ts';
+import { consumerSettings } from '../kafka/client-settings.ts';
+import { asOutage } from '../kafka/errors.ts';
+import { retryOutage } from '../retry.ts';
+import { Assignment } from './assignment.ts';
+import { Changes } from './changes.ts';
+import { Committer } from './committer.ts';
+import { Consumer } from './consumer.ts';
+import { Flusher } from './flusher.ts';
+import { Gatherer } from './gatherer.ts';
+import type { Lane } from './lane.ts';
+import { describePartition, type Partition } from './partition.ts';
+import type { RunnerParts } from './parts.ts';
+import { DEFAULT_TIMING, type PipelineStatus, type RunningPipeline, type RunOptions } from './pipeline.ts';
+import { Reader } from './reader.ts';
+import { resolvePartitions } from './resolver.ts';
+import { TopicIds } from './topic-ids.ts';
+import { Watch } from './watch.ts';
+
+const { ERRORS } = kafka.CODES;
+
+/** Parts of the time for shutting down: for writing and committing what is gathered, and for leaving the group. */
+const DRAIN_SHARE = 0.6;
+const LEAVE_SHARE = 0.25;
+
+/** Of the client, after which there is nothing to wait for: a person must change something. */
+const HOPELESS: ReadonlySet<number> = new Set([
+  ERRORS.ERR__FATAL,
+  ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED,
+  ERRORS.ERR_GROUP_AUTHORIZATION_FAILED,
+  ERRORS.ERR_INCONSISTENT_GROUP_PROTOCOL,
+  ERRORS.ERR_INVALID_SESSION_TIMEOUT,
+]);
+
+/** Of the client, after which a position may not be what it was. */
+const SUSPICIOUS: ReadonlySet<number> = new Set([
+  ERRORS.ERR__AUTO_OFFSET_RESET,
+  ERRORS.ERR_OFFSET_OUT_OF_RANGE,
+  ERRORS.ERR_UNKNOWN_TOPIC_OR_PART,
+  ERRORS.ERR__UNKNOWN_TOPIC,
+  ERRORS.ERR__UNKNOWN_PARTITION,
+]);
+
+/** Returns at once; `finished` says how it went. */
+export function runPipeline(options: RunOptions): RunningPipeline {
+  const runner = new Runner(options);
+  return { name: options.pipeline.name, finished: runner.run(), status: () => runner.status() };
+}
+
+class Runner {
+  readonly #options: RunOptions;
+  readonly #timing;
+  readonly #logger;
+  readonly #outages = new Map<string, string>();
+  /** Aborted when nothing may be waited for any more. */
+  readonly #ended = new AbortController();
+  #parts: RunnerParts | null = null;
+  #reader: Reader | null = null;
+  #watch: Watch | null = null;
+  #fault: { readonly error: unknown } | null = null;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#logger = options.logger.child({ pipeline: options.pipeline.name });
+  }
+
+  status(): PipelineStatus {
+    const stopped = (this.#parts?.assignment.all ?? []).filter(({ stop }) => stop !== null);
+    const reasons = [
+      ...(this.#parts === null ? ['not connected to Kafka yet'] : []),
+      ...(this.#options.signal.aborted ? ['draining'] : []),
+      ...[...this.#outages.values()],
+      ...stopped.map((partition) => `${describePartition(partition)} stopped: ${partition.stop?.code}`),
+    ];
+    return { unready: reasons.length === 0 ? null : reasons.join('; ') };
+  }
+
+  async run(): Promise<void> {
+    const { pipeline, signal, config } = this.#options;
+    try {
+      const consumer = await this.#connect();
+      if (consumer !== null) {
+        const parts = this.#assemble(consumer);
+        const reader = new Reader({ parts, failed: (error) => this.#clientFailed(error) });
+        const watch = this.#createWatch(parts, reader);
+        this.#parts = parts;
+        this.#reader = reader;
+        this.#watch = watch;
+        watch.start();
+        const drain = () => void this.#drain(parts, reader).catch((error: unknown) => this.#fail(error));
+        if (signal.aborted) drain();
+        else signal.addEventListener('abort', drain, { once: true });
+        await reader.run().catch((error: unknown) => this.#fail(error));
+        signal.removeEventListener('abort', drain);
+        await this.#leave(parts, watch);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      await Promise.race([
+        pipeline.sink.close(),
+        sleep(config.shutdownTimeoutMs * LEAVE_SHARE, undefined, { ref: false }),
+      ]);
+    }
+    if (this.#fault !== null) throw this.#fault.error;
+    this.#logger.info('pipeline ended');
+  }
+
+  /** Null when it was told to drain before a broker was found. */
+  async #connect(): Promise<Consumer | null> {
+    const { pipeline, config, signal } = this.#options;
+    const settings = consumerSettings(config, { pipeline: pipeline.name });
+    const events = {
+      assigned: (partitions: readonly TopicPartition[]) => this.#parts?.assignment.assigned(partitions),
+      revoked: (partitions: readonly TopicPartition[], isLost: boolean) =>
+        void this.#parts?.assignment.revoked(partitions, isLost).catch((error: unknown) => this.#fail(error)),
+      failed: (error: kafka.LibrdKafkaError) => this.#clientFailed(error),
+    };
+    try {
+      return await retryOutage(
+        async () => {
+          const consumer = new Consumer(settings, { events, logger: this.#logger });
+          await consumer.connect(pipeline.topics);
+          this.#recovered();
+          return consumer;
+        },
+        {
+          retry: config.retry,
+          signal,
+          logger: this.#logger,
+          what: 'connection to Kafka',
+          onOutage: (outage) => this.#outage(outage),
+        },
+      );
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
+  }
+
+  #assemble(consumer: Consumer): RunnerParts {
+    const { pipeline, limits, config, admin, metrics } = this.#options;
+    const logger = this.#logger;
+    const changes = new Changes(() => this.#reader?.wake());
+    const topicIds = new TopicIds(admin, pipeline.topics);
+    const committer = new Committer({ consumer, logger });
+    const lanes = new Set<Lane>();
+    const gatherer = new Gatherer({
+      find: (topic, partition) => parts.assignment.find(topic, partition),
+      wentBackwards: (partition, offset) => {
+        logger.warn(
+          { topic: partition.topic, partition: partition.partition, offset, expected: partition.readNext },
+          'the client handed out an offset that was read already',
+        );
+        this.#watch?.suspect();
+      },
+      becameIdle: (partition) => committer.progressed(partition),
+    });
+    const flusher = new Flusher(
+      {
+        pipeline,
+        limits,
+        retry: config.retry,
+        gatherer,
+        topicIds,
+        metrics,
+        logger,
+        events: {
+          stored: (partition) => {
+            faultPoint('before-commit', pipeline.name);
+            committer.progressed(partition);
+          },
+          restart: (partitions, reason) => parts.assignment.restart(partitions, reason),
+          stop: (partition, alarm) => parts.assignment.stop(partition, alarm),
+          outage: (outage) => this.#outage(outage),
+          recovered: () => this.#recovered(),
+          hasRoom: () => this.#reader?.wake(),
+          failed: (error) => this.#fail(error),
+        },
+      },
+      lanes,
+    );
+    const parts: RunnerParts = {
+      pipeline,
+      limits,
+      timing: this.#timing,
+      retry: config.retry,
+      admin,
+      logger,
+      metrics,
+      consumer,
+      changes,
+      gatherer,
+      flusher,
+      committer,
+      topicIds,
+      assignment: new Assignment({ pipeline, limits }, { parts: () => parts, lanes }),
+      resolve: (partitions) => void this.#resolve(parts, partitions),
+    };
+    return parts;
+  }
+
+  #createWatch(parts: RunnerParts, reader: Reader): Watch {
+    const { config, clock } = this.#options;
+    const names = topicNames(config);
+    const roles = Object.keys(names) as (keyof typeof names)[];
+    return new Watch({
+      parts,
+      clock,
+      retentionMs: new Map(roles.map((role) => [names[role], config.kafka.topics[role].retentionMs])),
+      isPaused: () => reader.isPaused,
+      reached: () => this.#recovered('kafka'),
+      outage: (outage) => this.#outage(outage),
+      failed: (error) => this.#fail(error),
+    });
+  }
+
+  async #resolve(parts: RunnerParts, partitions: readonly Partition[]): Promise<void> {
+    try {
+      const resolutions = await retryOutage(() => resolvePartitions(parts, partitions), {
+        retry: parts.retry,
+        signal: this.#ended.signal,
+        logger: this.#logger,
+        what: `start offsets of ${parts.pipeline.name}`,
+        onOutage: (outage) => this.#outage(outage),
+      });
+      if (resolutions.length === 0) return;
+      this.#recovered();
+      parts.assignment.resolved(resolutions);
+    } catch (error) {
+      if (!this.#ended.signal.aborted) this.#fail(error);
+    }
+  }
+
+  async #drain({ flusher, committer, pipeline }: RunnerParts, reader: Reader): Promise<void> {
+    this.#logger.info('draining: what is gathered is written and committed, then the group is left');
+    reader.drain();
+    faultPoint('during-shutdown', pipeline.name);
+    await Promise.race([
+      flusher.drain().then(() => committer.settled()),
+      sleep(this.#options.config.shutdownTimeoutMs * DRAIN_SHARE, undefined, { ref: false }),
+    ]);
+    this.#end();
+  }
+
+  async #leave({ assignment, changes, committer, consumer }: RunnerParts, watch: Watch): Promise<void> {
+    this.#end();
+    committer.stop();
+    assignment.loseAll();
+    changes.apply();
+    const patience = this.#options.config.shutdownTimeoutMs * LEAVE_SHARE;
+    await Promise.race([
+      Promise.all([watch.stop(), consumer.close()]),
+      sleep(patience, undefined, { ref: false }),
+    ]);
+  }
+
+  /** Stops reading and waiting. */
+  #end(): void {
+    this.#ended.abort();
+    this.#parts?.flusher.end();
+    this.#reader?.stop();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#fault === null) {
+      this.#fault = { error };
+      this.#logger.fatal({ err: error }, 'the pipeline cannot go on');
+    }
+    this.#end();
+  }
+
+  #clientFailed(error: kafka.LibrdKafkaError): void {
+    const outage = asOutage(error);
+    if (outage instanceof Outage) {
+      if (!this.#outages.has('kafka'))
+        this.#logger.warn({ err: error }, 'the Kafka cluster cannot be reached');
+      this.#outage(outage);
+    } else if (error.isFatal === true || HOPELESS.has(error.code)) {
+      this.#fail(error);
+    } else {
+      this.#logger.warn({ err: error }, 'the Kafka client reports an error');
+      if (SUSPICIOUS.has(error.code)) this.#watch?.suspect();
+    }
+  }
+
+  #outage({ service, message }: Outage): void {
+    const labels = { pipeline: this.#options.pipeline.name, service };
+    this.#outages.set(service, message);
+    this.#options.metrics.outage.set(labels, 1);
+    this.#options.metrics.retries.inc(labels);
+  }
+
+  /** Kafka's answers speak for Kafka alone; a write that succeeds needed all services. */
+  #recovered(only?: string): void {
+    for (const service of only === undefined ? [...this.#outages.keys()] : [only]) {
+      if (!this.#outages.delete(service)) continue;
+      this.#options.metrics.outage.set({ pipeline: this.#options.pipeline.name, service }, 0);
+      this.#logger.info({ service }, 'the outage is over');
+    }
+  }
+}

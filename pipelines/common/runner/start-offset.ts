@@ -1,0 +1,110 @@
+/** Where reading begins: the sink's word against the group's committed offset and what Kafka still has. Pure. */
+import type { OffsetRange } from '../batch.ts';
+import type { SinkPosition } from '../sink.ts';
+
+/** What the group has committed for a partition. */
+export interface CommittedOffset {
+  readonly offset: number;
+  /**
+   * The sink's next offset at that commit, from the commit's metadata; null when somebody else committed. Between it
+   * and `offset` there are transaction markers only, so a commit may be ahead of the sink and still skip nothing.
+   */
+  readonly stored: number | null;
+}
+
+export interface StartFacts {
+  readonly sink: SinkPosition;
+  readonly committed: CommittedOffset | null;
+  /** The first offset that Kafka still has. */
+  readonly low: number;
+  /** One past the last offset that a reader of committed transactions may see. */
+  readonly end: number;
+}
+
+export type StopCode = 'committed_ahead' | 'offset_out_of_range' | 'intent_mismatch';
+
+export type StartDecision =
+  | {
+      readonly kind: 'start';
+      readonly offset: number;
+      /** The first batch must have exactly these bounds. */
+      readonly intent: OffsetRange | null;
+      /** What the committed offset lacks, when it is behind the sink. */
+      readonly committedBehind: OffsetRange | null;
+    }
+  | {
+      readonly kind: 'stop';
+      readonly code: StopCode;
+      readonly reason: string;
+      /** Offsets that the sink lacks and would never get; null when it is Kafka that lacks them. */
+      readonly missing: OffsetRange | null;
+    };
+
+/** Never skips an offset that the sink lacks and Kafka ever had: it starts at the sink's next offset, or not at all. */
+export function resolveStart({ sink, committed, low, end }: StartFacts): StartDecision {
+  const { intent } = sink;
+  if (intent !== null && sink.next !== null && intent.first !== sink.next) {
+    return {
+      kind: 'stop',
+      code: 'intent_mismatch',
+      reason: `the sink needs offset ${sink.next}, but its unfinished batch begins at ${intent.first}`,
+      missing: null,
+    };
+  }
+  const next = intent?.first ?? sink.next;
+  if (next === null) return resolveFirstStart({ committed, low });
+  if (next < low) {
+    return {
+      kind: 'stop',
+      code: 'offset_out_of_range',
+      reason: `the sink needs offset ${next}, but Kafka begins at ${low}: offsets ${range(next, low)} were dropped before they were read`,
+      missing: { first: next, last: low - 1 },
+    };
+  }
+  const needed = intent === null ? next : intent.last + 1;
+  if (needed > end) {
+    return {
+      kind: 'stop',
+      code: 'offset_out_of_range',
+      reason: `the sink has seen offsets up to ${needed - 1}, but Kafka ends at ${end}: the log was cut off`,
+      missing: null,
+    };
+  }
+  if (committed !== null && (committed.stored ?? committed.offset) > next) {
+    return committedAhead(next, committed.offset);
+  }
+  return {
+    kind: 'start',
+    offset: next,
+    intent,
+    committedBehind:
+      committed !== null && committed.offset < next ? { first: committed.offset, last: next - 1 } : null,
+  };
+}
+
+/** The sink has nothing. Everything Kafka has is read, unless the group says that it was read before. */
+function resolveFirstStart({ committed, low }: Pick<StartFacts, 'committed' | 'low'>): StartDecision {
+  if (committed !== null && committed.offset > low) return committedAhead(low, committed.offset);
+  return { kind: 'start', offset: low, intent: null, committedBehind: null };
+}
+
+function committedAhead(next: number, committed: number): StartDecision {
+  return {
+    kind: 'stop',
+    code: 'committed_ahead',
+    reason: `the group has committed ${committed}, but the sink needs offset ${next}: offsets ${range(next, committed)} are missing from it`,
+    missing: { first: next, last: committed - 1 },
+  };
+}
+
+const range = (first: number, end: number) => (end - first === 1 ? `${first}` : `${first} to ${end - 1}`);
+
+/** What is committed beside an offset, so that a later start can tell a trailing marker from a skip. */
+export function commitMetadata(stored: number): string {
+  return `stored=${stored}`;
+}
+
+export function readCommitMetadata(metadata: string | null | undefined): number | null {
+  const match = /^stored=(\d{1,15})$/.exec(metadata ?? '');
+  return match === null ? null : Number(match[1]);
+}
