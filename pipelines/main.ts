@@ -18,6 +18,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     description: 'check the configuration',
     load: async () => [(await import('../config/validate-command.ts')).registerConfigCommand],
   },
+  {
+    name: 'stack',
+    description: 'run Kafka, ClickHouse, Azure Blob and a schema registry on this machine',
+    load: async () => [(await import('../deploy/local/stack/stack-command.ts')).registerStackCommands],
+  },
 ];
 
 /** Runs one command line; sets process.exitCode. @param argv without the interpreter and the script */

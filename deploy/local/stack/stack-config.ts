@@ -1,4 +1,5 @@
 /** `config.yaml` of a local stack: its addresses, and sizes that suit one machine. */
+import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { ConfigInput } from '../../../config/schema.ts';
 
@@ -9,6 +10,10 @@ export interface StackAddresses {
   readonly clickhouse: string;
   /** Connection string; a secret. */
   readonly blob: string;
+}
+
+export function configFileOf(dataDir: string): string {
+  return join(dataDir, 'config.yaml');
 }
 
 export const BLOB_CONTAINER = 'campaign-ledger';

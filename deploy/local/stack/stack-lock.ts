@@ -48,6 +48,12 @@ export function lockStack(dataDir: string, role: StackOwner['role']): () => void
   return () => rmSync(lock, { force: true });
 }
 
+/** For a lock whose owner has ended. */
+export function removeLockOf(dataDir: string, owner: StackOwner): void {
+  const lock = lockFile(dataDir);
+  if (read(lock)?.startedAt === owner.startedAt) rmSync(lock, { force: true });
+}
+
 /** A link is made only when there is no such name yet, and its content is whole from the first moment. */
 function linked(from: string, to: string): boolean {
   try {

@@ -15,6 +15,8 @@ export interface StackState {
   readonly ports: Readonly<Partial<Record<PortName, number>>>;
   /** Made up for this directory alone. */
   readonly blobAccount: StorageAccount;
+  /** Those of the run, or of the last one. */
+  readonly parts: readonly PartName[];
   /** The processes of the run; what is left of them after a crash is ended by the next run. */
   readonly processes: Readonly<Partial<Record<PartName, ProcessIdentity>>>;
 }
@@ -27,6 +29,7 @@ export function readState(dataDir: string): StackState {
     return {
       ports: {},
       blobAccount: { name: 'campaignledger', key: randomBytes(64).toString('base64') },
+      parts: PART_NAMES,
       processes: {},
     };
   }

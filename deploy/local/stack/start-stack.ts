@@ -1,18 +1,14 @@
 /** Starts the local stack: real parts on this machine, each asked a real question before it counts as ready. */
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createLogger, type Logger } from '../../../pipelines/common/logger.ts';
-import { connectionString } from '../blob/azurite.ts';
-import { blobPart } from '../blob/blob-part.ts';
-import { kafkaPart } from '../kafka/kafka-part.ts';
 import type { KafkaProperties } from '../kafka/server-properties.ts';
-import { registryPart } from '../registry/registry-part.ts';
 import { signalChild } from '../supervisor/launch.ts';
-import { Part, type PartSpec } from '../supervisor/part.ts';
-import { identityOf, isRunning } from '../supervisor/process-identity.ts';
-import { clickHousePart } from './clickhouse-part.ts';
+import { Part } from '../supervisor/part.ts';
+import { identityOf, isRunning, type ProcessIdentity } from '../supervisor/process-identity.ts';
+import { addressesOf, portOf, specOf } from './part-specs.ts';
 import { isPortFree, takePort } from './ports.ts';
-import { BLOB_CONTAINER, type StackAddresses, stackConfigText } from './stack-config.ts';
+import { configFileOf, type StackAddresses, stackConfigText } from './stack-config.ts';
 import { lockStack, type StackOwner } from './stack-lock.ts';
 import {
   PART_NAMES,
@@ -102,31 +98,22 @@ class Stack {
   readonly #logger: Logger;
   readonly #parts = new Map<PartName, Part>();
   readonly #taken = new Set<number>();
-  readonly #ports: Partial<Record<PortName, number>> = {};
-  readonly #blobAccount: StackState['blobAccount'];
+  #state: StackState;
 
   constructor(dataDir: string, options: StackOptions) {
     this.#dataDir = dataDir;
     this.#options = options;
     this.#logger = options.logger ?? createLogger({ level: 'silent', format: 'json' });
-    const state = readState(dataDir);
-    endLeftOvers(state);
-    this.#blobAccount = state.blobAccount;
-    this.#ports = { ...state.ports };
+    this.#state = { ...readState(dataDir), parts: options.parts ?? PART_NAMES };
+    endLeftOvers(this.#state);
   }
 
   get configFile(): string {
-    return join(this.#dataDir, 'config.yaml');
+    return configFileOf(this.#dataDir);
   }
 
   get addresses(): StackAddresses {
-    const host = '127.0.0.1';
-    return {
-      kafka: `${host}:${this.#port('kafka')}`,
-      schemaRegistry: `http://${host}:${this.#port('registry')}`,
-      clickhouse: `http://${host}:${this.#port('clickhouse')}`,
-      blob: connectionString(`http://${host}:${this.#port('blob')}`, this.#blobAccount),
-    };
+    return addressesOf(this.#state);
   }
 
   get pids(): Partial<Record<PartName, number>> {
@@ -142,11 +129,8 @@ class Stack {
   }
 
   async start(): Promise<void> {
-    const names = this.#options.parts ?? PART_NAMES;
     for (const name of [...PART_NAMES, 'kafkaController'] as const) await this.#takePort(name);
-    this.#save();
-    const results = await Promise.allSettled(names.map((name) => this.#startPart(name)));
-    this.#save();
+    const results = await Promise.allSettled(this.#state.parts.map((name) => this.#startPart(name)));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     writePrivately(this.configFile, stackConfigText(this.addresses));
@@ -161,59 +145,39 @@ class Stack {
     const { restarts = true, onReady } = this.#options;
     const begun = performance.now();
     for (let attempt = 1; ; attempt += 1) {
-      const part = new Part(this.#specOf(name), { logger: this.#logger, restarts });
+      const spec = specOf(name, {
+        dataDir: this.#dataDir,
+        state: this.#state,
+        kafkaProperties: this.#options.kafkaProperties ?? {},
+      });
+      const part = new Part(spec, { logger: this.#logger, restarts, onLaunch: () => this.#save() });
       this.#parts.set(name, part);
       try {
         await part.start();
         break;
       } catch (error) {
-        if (attempt === PORT_ATTEMPTS || (await isPortFree(this.#port(name)))) throw error;
-        this.#logger.warn({ part: name, port: this.#port(name) }, 'the port was taken by another program');
+        const port = portOf(this.#state, name);
+        if (attempt === PORT_ATTEMPTS || (await isPortFree(port))) throw error;
+        this.#logger.warn({ part: name, port }, 'the port was taken by another program');
         await this.#takePort(name);
       }
     }
-    this.#save();
     onReady?.(name, performance.now() - begun);
   }
 
-  #specOf(name: PartName): PartSpec {
-    const place = {
-      dataDir: join(this.#dataDir, name),
-      logFile: join(this.#dataDir, 'logs', `${name}.log`),
-      port: this.#port(name),
-    };
-    switch (name) {
-      case 'kafka':
-        return kafkaPart({
-          ...place,
-          controllerPort: this.#port('kafkaController'),
-          properties: this.#options.kafkaProperties ?? {},
-        });
-      case 'clickhouse':
-        return clickHousePart(place);
-      case 'blob':
-        return blobPart({ ...place, account: this.#blobAccount, container: BLOB_CONTAINER });
-      case 'registry':
-        return registryPart(place);
-    }
-  }
-
-  #port(name: PortName): number {
-    const port = this.#ports[name];
-    if (port === undefined) throw new Error(`${name} has no port yet`);
-    return port;
-  }
-
   async #takePort(name: PortName): Promise<void> {
-    this.#ports[name] = await takePort(this.#ports[name], this.#taken);
+    const port = await takePort(this.#state.ports[name], this.#taken);
+    this.#state = { ...this.#state, ports: { ...this.#state.ports, [name]: port } };
+    this.#save();
   }
 
   #save(): void {
-    const processes: Record<string, NonNullable<ReturnType<typeof identityOf>>> = {};
-    for (const [name, pid] of Object.entries(this.pids)) {
-      const identity = identityOf(pid);
+    const processes: Partial<Record<PartName, ProcessIdentity>> = {};
+    for (const [name, { pid }] of this.#parts) {
+      const identity = pid === null ? null : identityOf(pid);
       if (identity !== null) processes[name] = identity;
     }
-    writeState(this.#dataDir, { ports: this.#ports, blobAccount: this.#blobAccount, processes });
+    this.#state = { ...this.#state, processes };
+    writeState(this.#dataDir, this.#state);
   }
 }

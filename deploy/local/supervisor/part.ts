@@ -36,19 +36,28 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024;
 /** After these the process is expected to be gone. */
 const FATAL: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGABRT']);
 
+export interface PartOptions {
+  readonly logger: Logger;
+  /** Start it again, ever more slowly, when it ends without having been told to. */
+  readonly restarts: boolean;
+  /** Called whenever there is a new process. */
+  readonly onLaunch?: () => void;
+}
+
 export class Part {
   readonly spec: PartSpec;
   readonly #logger: Logger;
   readonly #restartsItself: boolean;
+  readonly #onLaunch: () => void;
   #running: Running | null = null;
   #state: PartState = 'stopped';
   #starting: Promise<void> | null = null;
   /** Whether an end that nobody asked for is to be mended. */
   #isWanted = false;
 
-  /** @param options.restarts start it again, ever more slowly, when it ends without having been told to */
-  constructor(spec: PartSpec, { logger, restarts }: { logger: Logger; restarts: boolean }) {
+  constructor(spec: PartSpec, { logger, restarts, onLaunch = () => {} }: PartOptions) {
     this.spec = spec;
+    this.#onLaunch = onLaunch;
     this.#logger = logger.child({ part: spec.name });
     this.#restartsItself = restarts;
   }
@@ -143,6 +152,7 @@ export class Part {
     child.stdin?.on('error', () => {});
     const running = { child, pid, ended };
     this.#running = running;
+    this.#onLaunch();
     void ended.then(() => {
       if (this.#running === running) this.#running = null;
       // What it had started would hold its data directory and port.
