@@ -59,7 +59,11 @@ async function committed(
 ): Promise<number> {
   let done = 0;
   for (const [group, ends] of byGroup) {
-    for (const { topic, partition, offset } of await admin.committedOffsets(group)) {
+    const partitions = [...ends.keys()].map((key) => {
+      const [topic = '', partition] = key.split('/');
+      return { topic, partition: Number(partition) };
+    });
+    for (const { topic, partition, offset } of await admin.committedOffsets(group, partitions)) {
       done += Math.min(offset, ends.get(`${topic}/${partition}`) ?? 0);
     }
   }

@@ -2,7 +2,10 @@
 import kafka, { type IAdminClient } from '@confluentinc/kafka-javascript';
 import type { Config } from '../../../config/schema.ts';
 import { kafkaSettings } from './client-settings.ts';
+import { type PartitionOffset, readCommitted, type TopicPartition } from './committed-offsets.ts';
 import { asOutage, kafkaErrorCode } from './errors.ts';
+
+export type { PartitionOffset, TopicPartition } from './committed-offsets.ts';
 
 const { ERRORS } = kafka.CODES;
 
@@ -22,15 +25,6 @@ export interface NewTopic {
   readonly replicationFactor: number;
   /** Kafka's own topic settings, for example `{ 'retention.ms': '-1' }`. */
   readonly configs?: Readonly<Record<string, string>>;
-}
-
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
-
-export interface PartitionOffset extends TopicPartition {
-  readonly offset: number;
 }
 
 export interface Watermarks extends TopicPartition {
@@ -61,8 +55,8 @@ export interface KafkaAdmin {
   /** Where the last stable offset is: the end for a consumer that reads committed transactions only. */
   stableEnds(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   listGroups(): Promise<readonly string[]>;
-  /** Partitions without a committed offset are missing from the answer. */
-  committedOffsets(group: string): Promise<readonly PartitionOffset[]>;
+  /** Partitions without a committed offset are missing from the answer, and so are all of a group that does not exist. */
+  committedOffsets(group: string, partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   /** False when there was no such group. */
   deleteGroup(group: string): Promise<boolean>;
   close(): void;
@@ -184,15 +178,7 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
       return groups.map(({ groupId }) => groupId);
     },
 
-    async committedOffsets(group) {
-      const [answer] = await ask<kafka.GroupResults[]>((admin, done) =>
-        admin.listConsumerGroupOffsets([{ groupId: group }], { timeout, requireStableOffsets: true }, done),
-      );
-      throwFault(answer?.error);
-      return (answer?.partitions ?? []).flatMap(({ topic, partition, offset }) =>
-        typeof offset === 'number' && offset >= 0 ? [{ topic, partition, offset }] : [],
-      );
-    },
+    committedOffsets: (group, partitions) => readCommitted(config, { group, partitions }),
 
     deleteGroup: (group) =>
       unless(ERRORS.ERR_GROUP_ID_NOT_FOUND, async () => {
@@ -220,8 +206,8 @@ function call<T>(client: IAdminClient, request: (client: IAdminClient, done: Don
 
 /** Single results carry errors of their own inside an answer that is well as a whole. */
 function throwFault(error: kafka.LibrdKafkaError | null | undefined): void {
-  if (error !== undefined && error !== null && kafkaErrorCode(error) !== ERRORS.ERR_NO_ERROR)
-    throw asOutage(error);
+  const code = kafkaErrorCode(error);
+  if (code !== null && code !== ERRORS.ERR_NO_ERROR) throw asOutage(error);
 }
 
 /** True when the order was carried out; false when the cluster answered that there was nothing to do. */

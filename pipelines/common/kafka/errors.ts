@@ -41,20 +41,36 @@ const OUTAGES: ReadonlySet<number> = new Set([
   ERRORS.ERR_OFFSET_NOT_AVAILABLE,
 ]);
 
+/** One result among many of an answer, or a callback of the client, brings its error as a bare object. */
+export interface KafkaFault {
+  readonly message: string;
+  readonly code: number;
+}
+
+/** Such an object as an error that can be thrown. */
+export class KafkaError extends Error {
+  override readonly name = 'KafkaError';
+  /** librdkafka's number: `kafka.CODES.ERRORS`. */
+  readonly code: number;
+  constructor({ message, code }: KafkaFault) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** Translates what any call of the client may throw or hand to a callback. What is no outage comes back as it is. */
 export function asOutage(error: unknown): unknown {
   if (error instanceof Outage) return error;
   const code = kafkaErrorCode(error);
-  return code !== null && OUTAGES.has(code) && error instanceof Error
-    ? new Outage('kafka', error.message, { cause: error })
-    : error;
+  if (code === null) return error;
+  const thrown = error instanceof Error ? error : new KafkaError(error as KafkaFault);
+  return OUTAGES.has(code) ? new Outage('kafka', thrown.message, { cause: thrown }) : thrown;
 }
 
 /** librdkafka's number (`kafka.CODES.ERRORS`), also of the cause of an Outage; null for any other error. */
 export function kafkaErrorCode(error: unknown): number | null {
   const source = error instanceof Outage ? error.cause : error;
-  if (!(source instanceof Error)) return null;
-  const { code, errno } = source as { code?: unknown; errno?: unknown };
-  if (typeof code === 'number') return code;
-  return typeof errno === 'number' ? errno : null;
+  if (typeof source !== 'object' || source === null) return null;
+  const { code } = source as { code?: unknown };
+  return typeof code === 'number' ? code : null;
 }
