@@ -56,14 +56,22 @@ async function bringAll(steps) {
     );
 }
 
+/** Prints one line for a step: what it is, and how long it took. At a terminal the seconds run, since some steps take minutes. */
 async function timed(label, action) {
-  say(`${label} … `);
   const start = Date.now();
+  const elapsed = (digits) => `${((Date.now() - start) / 1000).toFixed(digits)} s`;
+  say(`${label} … `);
+  const ticker = process.stderr.isTTY && setInterval(() => say(`${label} … ${elapsed(0)}`, '\r'), 1000);
+  const finish = (outcome) => {
+    clearInterval(ticker);
+    if (ticker) say(`${label} … ${outcome}  \n`, '\r');
+    else process.stderr.write(`${outcome}\n`);
+  };
   try {
     await action();
-    process.stderr.write(`${((Date.now() - start) / 1000).toFixed(1)} s\n`);
+    finish(elapsed(1));
   } catch (error) {
-    process.stderr.write('failed\n');
+    finish(`failed after ${elapsed(1)}`);
     throw error;
   }
 }
@@ -93,8 +101,8 @@ function sweepLeftovers() {
   }
 }
 
-function say(text) {
-  process.stderr.write(`setup: ${text}`);
+function say(text, before = '') {
+  process.stderr.write(`${before}setup: ${text}`);
 }
 
 /** Prints what is wrong as a person needs it, without a stack, and ends with exit code 1. */

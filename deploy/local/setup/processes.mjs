@@ -13,7 +13,7 @@ import {
 import { delimiter, dirname, join } from 'node:path';
 import { inTools } from './checkout.mjs';
 
-const TAIL_LINES = 25;
+const TAIL_LINES = 40;
 
 /** A step that could not be done. The message is for a person; `log` holds what the program printed. */
 export class StepFailed extends Error {
@@ -60,15 +60,23 @@ export function capture(command, args, { env = process.env, cwd, timeoutMs = 10_
 const running = new Set();
 let interruption = null;
 
-/** On the first signal the program at work is ended, and set-up with it: the step is done again next time. */
+/**
+ * On the first signal the program at work is ended, and set-up with it: the step is done again next time.
+ * @returns a function that ends this, for what runs after set-up
+ */
 export function endProgramsOnSignal() {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      interruption = signal;
-      for (const child of running) child.kill('SIGTERM');
-      if (running.size === 0) process.kill(process.pid, signal);
-    });
-  }
+  const end = (signal) => {
+    interruption = signal;
+    forget();
+    for (const child of running) child.kill('SIGTERM');
+    if (running.size === 0) process.kill(process.pid, signal);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const forget = () => {
+    for (const signal of signals) process.removeListener(signal, end);
+  };
+  for (const signal of signals) process.on(signal, end);
+  return forget;
 }
 
 /**
