@@ -1,8 +1,9 @@
 /** Kafka's own jars, from which the local stack starts a real broker. */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   fingerprint,
+  hasHome,
   hashOf,
   inTools,
   isUnchanged,
@@ -57,7 +58,6 @@ export function kafkaJarsStep() {
   };
 }
 
-/** A user without a home folder (a service account) has nowhere else to keep what Maven downloads. */
 function localRepository() {
-  return existsSync(process.env.HOME ?? '') ? [] : [`-Dmaven.repo.local=${inTools('m2')}`];
+  return hasHome() ? [] : [`-Dmaven.repo.local=${inTools('m2')}`];
 }

@@ -1,7 +1,7 @@
 /** The Node that runs campaign-ledger: the machine's own where it is new enough, else one brought from npm. */
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { inTools, pinnedNodeVersion, readJson, replaceFolder } from './checkout.mjs';
+import { hasHome, inTools, pinnedNodeVersion, readJson, replaceFolder } from './checkout.mjs';
 import { capture, run, StepFailed, which } from './processes.mjs';
 
 /** TypeScript runs unbuilt from these on. */
@@ -122,5 +122,6 @@ export function npmEnv(node = null, extra = {}) {
     // A machine's npmrc may point nodedir at the headers of an older Node: the environment wins over it.
     if (node.home !== null) env.npm_config_nodedir = node.home;
   }
-  return { ...env, ...extra };
+  if (!hasHome()) env.npm_config_cache = inTools('npm-cache');
+  return { ...env, npm_config_update_notifier: 'false', ...extra };
 }

@@ -10,7 +10,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { inTools } from './checkout.mjs';
 
 const TAIL_LINES = 40;
@@ -84,6 +84,7 @@ export function endProgramsOnSignal() {
  * @throws {StepFailed} it failed, or took longer than `timeoutMs`
  */
 export async function run(command, args, { log, env = process.env, cwd, timeoutMs = 0 }) {
+  const title = basename(args[0] ?? '') === 'npm-cli.js' ? 'npm' : basename(command);
   const logFile = inTools('log', `${log}.log`);
   mkdirSync(dirname(logFile), { recursive: true });
   const output = openSync(logFile, 'a');
@@ -106,11 +107,11 @@ export async function run(command, args, { log, env = process.env, cwd, timeoutM
         else if (error === null) resolve();
         else reject(new StepFailed(error, logFile));
       };
-      child.once('error', (error) => finish(`${command}: ${error.message}`));
+      child.once('error', (error) => finish(`${title}: ${error.message}`));
       child.once('close', (code, signal) => {
         if (code === 0) finish(null);
-        else if (isLate) finish(`${command} took longer than ${timeoutMs / 1000} s`);
-        else finish(`${command} ended with ${signal ?? `exit code ${code}`}`);
+        else if (isLate) finish(`${title} took longer than ${timeoutMs / 1000} s`);
+        else finish(`${title} ended with ${signal ?? `exit code ${code}`}`);
       });
     });
   } finally {
