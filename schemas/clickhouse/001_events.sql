@@ -1,4 +1,4 @@
--- Delivery and feedback events, one row for each event identity and time. Filled by the tracking pipeline.
+-- Delivery and feedback events, written by the tracking pipeline.
 CREATE TABLE IF NOT EXISTS ${database}.events ${on_cluster}
 (
     tenant_id   LowCardinality(String)           COMMENT 'The customer on whose behalf the message was sent',
@@ -23,16 +23,20 @@ CREATE TABLE IF NOT EXISTS ${database}.events ${on_cluster}
     recorded_at DateTime64(3, 'UTC')             COMMENT 'The Kafka timestamp of the event' CODEC(Delta(8), ZSTD(1)),
     topic_id    String ALIAS substring(source, 1, 32)             COMMENT 'Kafka topic id, 32 hex digits',
     partition   UInt32 ALIAS toUInt32(substring(source, 34))      COMMENT 'Kafka partition',
-    -- Of several copies the first recorded wins: the greater the earlier. 43 bits of milliseconds, the leading 21 bits of the
-    -- topic id, 16 bits of partition, 48 bits of offset. Whatever depends on one argument alone is computed once per dictionary entry.
+    -- Greater is earlier: recorded_at in 43 bits of milliseconds, the leading 21 bits of the topic id, 16 bits of partition, 48 bits of
+    -- offset, all inverted. What depends on source alone is computed once per dictionary entry and not per row.
     precedence  UInt128 MATERIALIZED bitNot(
-        bitShiftLeft(toUInt128(greatest(toUnixTimestamp64Milli(recorded_at), 0)), 85)
+        bitShiftLeft(toUInt128(least(greatest(toUnixTimestamp64Milli(recorded_at), 0), 8796093022207)), 85)
         + bitShiftLeft(toUInt128(bitShiftRight(reinterpretAsUInt32(reverse(unhex(substring(source, 1, 8)))), 11)), 64)
         + bitShiftLeft(toUInt128(toUInt16(substring(source, 34))), 48)
         + offset)                                COMMENT 'Decides between copies of one event: the first recorded has the greatest' CODEC(ZSTD(1))
 )
 ENGINE = ${replicated}ReplacingMergeTree(precedence)
 PARTITION BY toYYYYMMDD(occurred_at)
-ORDER BY (tenant_id, user_id, occurred_at, message_id, type, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Delivery and feedback events. Copies of one event that differ in time stand beside one another: read the view events of the BI database';
+-- The identity alone, without occurred_at: copies of one event may differ in time, and FINAL must bring them together all the same.
+ORDER BY (tenant_id, user_id, message_id, type, event_id)
+-- A user is one granule in each day: small ones are read quickly. Compact parts: a file per column and insert costs more than the data.
+SETTINGS index_granularity = 2048, min_bytes_for_wide_part = 268435456,
+    fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1,
+    non_replicated_deduplication_window = 0, replicated_deduplication_window = 0
+COMMENT 'Delivery and feedback events as received; FINAL leaves one row for each event, the first recorded. A filter on occurred_at belongs outside of FINAL: it would leave out the days of other copies'

@@ -18,5 +18,6 @@ CREATE TABLE IF NOT EXISTS ${database}.campaigns ${on_cluster}
 )
 ENGINE = ${replicated}ReplacingMergeTree
 ORDER BY (tenant_id, campaign_id, updated_at, recorded_at, source, offset)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+    non_replicated_deduplication_window = 0, replicated_deduplication_window = 0
 COMMENT 'Campaign definitions, one row for each that was received; the latest by updated_at, then by recording, is current';

@@ -14,12 +14,13 @@ CREATE TABLE IF NOT EXISTS ${database}.profile_changes ${on_cluster}
     topic_id       String ALIAS substring(source, 1, 32)        COMMENT 'Kafka topic id, 32 hex digits',
     partition      UInt32 ALIAS toUInt32(substring(source, 34)) COMMENT 'Kafka partition',
     precedence     UInt128 MATERIALIZED bitNot(
-        bitShiftLeft(toUInt128(greatest(toUnixTimestamp64Milli(recorded_at), 0)), 85)
+        bitShiftLeft(toUInt128(least(greatest(toUnixTimestamp64Milli(recorded_at), 0), 8796093022207)), 85)
         + bitShiftLeft(toUInt128(bitShiftRight(reinterpretAsUInt32(reverse(unhex(substring(source, 1, 8)))), 11)), 64)
         + bitShiftLeft(toUInt128(toUInt16(substring(source, 34))), 48)
         + offset)                         COMMENT 'Decides between copies of one change: the first recorded has the greatest' CODEC(ZSTD(1))
 )
 ENGINE = ${replicated}ReplacingMergeTree(precedence)
 ORDER BY (tenant_id, user_id, changed_at, change_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+    non_replicated_deduplication_window = 0, replicated_deduplication_window = 0
 COMMENT 'Profile changes as received. Copies of one change that differ in time stand beside one another: the first recorded counts';

@@ -15,5 +15,6 @@ CREATE TABLE IF NOT EXISTS ${database}.profile_versions ${on_cluster}
 )
 ENGINE = ${replicated}ReplacingMergeTree(fold, withdrawn)
 ORDER BY (tenant_id, user_id, valid_from)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+    non_replicated_deduplication_window = 0, replicated_deduplication_window = 0
 COMMENT 'Profile versions: read with FINAL, which lets the newest fold win and leaves out what was withdrawn';
