@@ -50,7 +50,7 @@ AS SELECT
     partition,
     offset
 FROM ${database}.events AS e FINAL
-SETTINGS optimize_move_to_prewhere_if_final = 1
+SETTINGS optimize_move_to_prewhere_if_final = 1, do_not_merge_across_partitions_select_final = 0
 COMMENT 'Every event once, the first recorded copy, as long as retention keeps it';
 
 CREATE OR REPLACE VIEW ${bi_database}.messages ${on_cluster}
