@@ -58,7 +58,7 @@ export function javaStep() {
         : [
             {
               what: `Java ${OLDEST} or newer`,
-              why: 'runs the local Kafka broker',
+              why: 'to run the local Kafka broker',
               apt: [['openjdk-17-jre-headless', 'openjdk-21-jre-headless', 'default-jre-headless']],
               dnf: ['java-latest-openjdk-headless'],
               brew: ['openjdk'],

@@ -189,7 +189,7 @@ function isReachable() {
   return reachable;
 }
 
-const WHY = 'compiles the Kafka client, whose published binary cannot be had here';
+const WHY = 'to compile the Kafka client, whose published binary cannot be had here';
 
 function buildNeeds() {
   const tools = [

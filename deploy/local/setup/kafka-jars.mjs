@@ -32,7 +32,7 @@ export function kafkaJarsStep() {
     needs: () =>
       which('mvn') !== null
         ? []
-        : [{ what: 'Maven', why: "fetches Kafka's jars", apt: ['maven'], dnf: ['maven'], brew: ['maven'] }],
+        : [{ what: 'Maven', why: "to fetch Kafka's jars", apt: ['maven'], dnf: ['maven'], brew: ['maven'] }],
 
     async run() {
       const fresh = inTools('kafka', `fresh-${process.pid}`);

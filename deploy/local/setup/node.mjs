@@ -61,7 +61,7 @@ export function nodeStep(node) {
     needs() {
       if (npmScript() !== null || which('npm') !== null) return [];
       return [
-        { what: 'npm', why: `brings Node ${node.version} and the packages`, apt: ['npm'], brew: ['node'] },
+        { what: 'npm', why: `to bring Node ${node.version} and the packages`, apt: ['npm'], brew: ['node'] },
       ];
     },
 

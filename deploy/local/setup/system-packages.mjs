@@ -49,9 +49,11 @@ function firstInRelease(names) {
 
 /** One message with everything that is missing and the command that brings it. */
 export function describeMissing(needs) {
-  const width = Math.max(...needs.map((need) => need.what.length));
   const lines = ['cannot go on; nothing was changed. Missing on this machine:'];
-  for (const need of needs) lines.push(`  ${need.what.padEnd(width)}  ${need.why}`);
+  for (const why of unique(needs.map((need) => need.why))) {
+    const what = needs.filter((need) => need.why === why).map((need) => need.what);
+    lines.push(`  ${why}: ${what.join(', ')}`);
+  }
   const command = installCommand(needs);
   lines.push(
     command === null
