@@ -1,9 +1,10 @@
 /** Questions and orders to the cluster: topics, offsets, groups. Promises around the client's callbacks. */
 import kafka, { type IAdminClient } from '@confluentinc/kafka-javascript';
 import type { Config } from '../../../config/schema.ts';
+import { Outage } from '../errors.ts';
 import { kafkaSettings } from './client-settings.ts';
 import { type PartitionOffset, readCommitted, type TopicPartition } from './committed-offsets.ts';
-import { asOutage, kafkaErrorCode } from './errors.ts';
+import { asOutage, type ClientLogEvent, connectionFailure, kafkaErrorCode } from './errors.ts';
 
 export type { PartitionOffset, TopicPartition } from './committed-offsets.ts';
 
@@ -62,11 +63,30 @@ export interface KafkaAdmin {
   close(): void;
 }
 
+/** syslog's severity: the lines that tell why a connection failed are errors. */
+const LOG_ERRORS = 3;
+
 /** Every method throws Outage while the cluster cannot be asked; else the client's error with its numeric `code`. */
 export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
   const timeout = config.kafka.requestTimeoutMs;
-  const client = kafka.AdminClient.create({ ...kafkaSettings(config), log_level: 0 });
-  const ask = <T>(request: (client: IAdminClient, done: Done<T>) => void) => call(client, request);
+  let lastFailure: string | null = null;
+  const client = kafka.AdminClient.create(
+    { ...kafkaSettings(config), log_level: LOG_ERRORS },
+    {
+      'event.log': (event: ClientLogEvent) => {
+        lastFailure = connectionFailure(event) ?? lastFailure;
+      },
+    },
+  );
+  const ask = async <T>(request: (client: IAdminClient, done: Done<T>) => void) => {
+    lastFailure = null;
+    try {
+      return await call(client, request);
+    } catch (error) {
+      if (!(error instanceof Outage) || lastFailure === null || !(error.cause instanceof Error)) throw error;
+      throw new Outage('kafka', `${error.cause.message}: ${lastFailure}`, { cause: error.cause });
+    }
+  };
 
   const listOffsets = async (
     partitions: readonly TopicPartition[],

@@ -74,3 +74,22 @@ export function kafkaErrorCode(error: unknown): number | null {
   const { code } = source as { code?: unknown };
   return typeof code === 'number' ? code : null;
 }
+
+/** What the client hands to an `event.log` listener. */
+export interface ClientLogEvent {
+  readonly severity: number;
+  readonly fac: string;
+  readonly message: string;
+}
+
+/**
+ * Why a connection failed, out of the client's log: its errors say only "transport failure", also for a wrong password
+ * or a certificate that nobody trusts. Null for any other line.
+ */
+export function connectionFailure({ fac, message }: ClientLogEvent): string | null {
+  if (fac !== 'FAIL') return null;
+  return message
+    .replace(/^\[thrd:[^\]]*\]: /, '')
+    .replace(/^\S+\/\S+: /, '')
+    .replace(/ \((?:after|last) [^()]*\)$/, '');
+}
