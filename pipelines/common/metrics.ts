@@ -56,6 +56,11 @@ export function createMetrics({ withProcessMetrics = false }: { withProcessMetri
       'Symbols of a newer producer, stored as they are: a type or channel that this release does not know.',
       ['pipeline', 'topic', 'field', 'symbol'],
     ),
+    foreignKeys: counter(
+      'ledger_foreign_keys_total',
+      'Records stored whose Kafka key is not that of their user or campaign: one partition no longer holds them in order.',
+      TOPIC,
+    ),
     assignedPartitions: gauge('ledger_assigned_partitions', 'Partitions that this process reads.', TOPIC),
     stoppedPartitions: gauge(
       'ledger_stopped_partition',

@@ -28,15 +28,13 @@ const LOGICAL_TYPES = [
 /** Keeps its name only: values are never built. */
 class NamedLogicalType extends avsc.types.LogicalType {}
 
-const PARSE_OPTIONS = {
-  logicalTypes: Object.fromEntries(LOGICAL_TYPES.map((name) => [name, NamedLogicalType])),
-  // Branches are told apart by their index alone, so that no union is ambiguous.
-  wrapUnions: true,
-};
+const LOGICAL = Object.fromEntries(LOGICAL_TYPES.map((name) => [name, NamedLogicalType]));
 
 /** @param schema parsed JSON, references inlined @throws when avsc cannot read it */
 export function parseWriterSchema(schema: unknown): AvroType {
-  return avsc.Type.forSchema(schema as avsc.Schema, PARSE_OPTIONS) as AvroType;
+  // avsc keeps the names it has seen in the options, so that they serve one schema only. Branches are told apart by
+  // their index alone: wrapped, no union is ambiguous.
+  return avsc.Type.forSchema(schema as avsc.Schema, { logicalTypes: LOGICAL, wrapUnions: true }) as AvroType;
 }
 
 export function underlying(type: AvroType): AvroType {

@@ -1,5 +1,5 @@
 /** Finds the values of a payload, field by field in the writer's order, without building any of them. */
-import { type Cursor, MAX_LONG_BYTES, readLong } from '../avro/varint.ts';
+import { type Cursor, MAX_LONG_BYTES, readInt, readLong } from '../avro/varint.ts';
 import type { DeadLetterCodeName } from '../dead-letters/codes.ts';
 import type { Fault } from '../dead-letters/fault.ts';
 import { ValueSkipper } from './skip-value.ts';
@@ -7,8 +7,8 @@ import {
   READ_BOOLEAN,
   READ_DOUBLE,
   READ_FLOAT,
+  READ_INT,
   READ_LONG,
-  READ_LONG_AS_DOUBLE,
   READ_MAP,
   READ_NULL,
   READ_SYMBOL,
@@ -54,7 +54,7 @@ export class PayloadReader implements Cursor {
       const column = steps[step + 1] as number;
       if (read === READ_UNION) {
         const branches = unions[argument] as Int32Array;
-        const branch = this.#short(value, at, end);
+        const branch = this.#index(value, at, end);
         if (Number.isNaN(branch)) return this.#badNumber(plan, step, end);
         at = this.position;
         if (branch < 0 || 2 * branch >= branches.length)
@@ -64,7 +64,7 @@ export class PayloadReader implements Cursor {
       }
       switch (read) {
         case READ_TEXT: {
-          const length = this.#short(value, at, end);
+          const length = this.#length(value, at, end);
           if (Number.isNaN(length)) return this.#badNumber(plan, step, end);
           at = this.position;
           if (length < 0 || length > end - at) return badLength(plan, step, { length, at });
@@ -74,7 +74,7 @@ export class PayloadReader implements Cursor {
           break;
         }
         case READ_SYMBOL: {
-          const index = this.#short(value, at, end);
+          const index = this.#index(value, at, end);
           if (Number.isNaN(index)) return this.#badNumber(plan, step, end);
           at = this.position;
           const count = plan.symbols[column]?.names.length ?? 0;
@@ -90,9 +90,9 @@ export class PayloadReader implements Cursor {
           break;
         case READ_TIME:
         case READ_LONG:
-        case READ_LONG_AS_DOUBLE: {
+        case READ_INT: {
           this.position = at;
-          const number = readLong(value, this, end);
+          const number = read === READ_INT ? readInt(value, this, end) : readLong(value, this, end);
           if (Number.isNaN(number)) return this.#badNumber(plan, step, end);
           starts[column] = at;
           ends[column] = this.position;
@@ -167,8 +167,19 @@ export class PayloadReader implements Cursor {
     this.ends.fill(ABSENT);
   }
 
-  /** A length, an index: one byte in all but rare cases. Leaves `position` behind it; NaN when it is no number. */
-  #short(value: Buffer, at: number, end: number): number {
+  /** Of a branch or a symbol; else as `#length`. */
+  #index(value: Buffer, at: number, end: number): number {
+    const first = at < end ? (value[at] as number) : 1;
+    if ((first & 129) === 0) {
+      this.position = at + 1;
+      return first >> 1;
+    }
+    this.position = at;
+    return readInt(value, this, end);
+  }
+
+  /** One byte in all but rare cases. Leaves `position` behind it; NaN when it is no number. */
+  #length(value: Buffer, at: number, end: number): number {
     const first = at < end ? (value[at] as number) : 1;
     if ((first & 129) === 0) {
       this.position = at + 1;

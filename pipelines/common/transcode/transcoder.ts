@@ -7,14 +7,8 @@ import { ABSENT, exactLong, PayloadReader } from './payload-reader.ts';
 import { encodeText, TextCopier, writeBytes, writeInt64, writeLength } from './row-binary.ts';
 import type { RowChunks } from './row-chunks.ts';
 import { type ColumnKind, MAX_ID_BYTES, type RowSpec, type RowView } from './row-spec.ts';
+import type { TimeLimits } from './time-limits.ts';
 import type { WriterPlan } from './writer-plan.ts';
-
-export interface TimeLimits {
-  /** Milliseconds since the epoch. */
-  readonly earliest: number;
-  /** Milliseconds that an event may be ahead of the record's own Kafka timestamp. */
-  readonly maxFutureMs: number;
-}
 
 /** A record's value taken apart. */
 export interface Framed {

@@ -23,7 +23,8 @@ export const READ_LONG = 4;
 export const READ_BOOLEAN = 5;
 export const READ_FLOAT = 6;
 export const READ_DOUBLE = 7;
-export const READ_LONG_AS_DOUBLE = 8;
+/** For every column that holds a number; an int is read more strictly than a long. */
+export const READ_INT = 8;
 export const READ_MAP = 9;
 export const READ_UNION = 10;
 export const SKIP = 11;
@@ -142,7 +143,7 @@ class Planner {
     const plain = underlying(type);
     const name = plain.typeName;
     const kind = this.#kindOf(column);
-    const isWhole = name === 'int' || name === 'long';
+    const logical = logicalNameOf(type) ?? '';
     switch (kind) {
       case 'id':
       case 'text':
@@ -161,12 +162,15 @@ class Planner {
         break;
       case 'time':
       case 'planOrNull': {
-        const perMillisecond = TIME_UNITS[logicalNameOf(type) ?? ''];
-        if (isWhole && perMillisecond !== undefined) return { read: READ_TIME, argument: perMillisecond };
+        const perMillisecond = TIME_UNITS[logical];
+        if (name === 'long' && perMillisecond !== undefined)
+          return { read: READ_TIME, argument: perMillisecond };
+        if (name === 'int' && logical === '') return { read: READ_INT, argument: 0 };
         break;
       }
       case 'longOrNull':
-        if (isWhole) return { read: READ_LONG, argument: 0 };
+        if (name === 'long') return { read: READ_LONG, argument: 0 };
+        if (name === 'int') return { read: READ_INT, argument: 0 };
         break;
       case 'booleanOrFalse':
         if (name === 'boolean') return { read: READ_BOOLEAN, argument: 0 };
@@ -174,7 +178,8 @@ class Planner {
       case 'doubleOrNull':
         if (name === 'double') return { read: READ_DOUBLE, argument: 0 };
         if (name === 'float') return { read: READ_FLOAT, argument: 0 };
-        if (isWhole) return { read: READ_LONG_AS_DOUBLE, argument: 0 };
+        if (name === 'long') return { read: READ_LONG, argument: 0 };
+        if (name === 'int') return { read: READ_INT, argument: 0 };
         break;
       case 'textMap':
         if (name === 'map' && ['string', 'bytes'].includes(plain.valuesType?.typeName ?? ''))

@@ -1,0 +1,105 @@
+/** Where a pipeline stands in ClickHouse: read at each assignment, written after each flush. The truth about what is durable. */
+import { type Batch, type PartitionRef, partitionKey } from '../batch.ts';
+import type { ClickHouseClient } from '../clickhouse/client.ts';
+import type { Clock } from '../clock.ts';
+import { faultPoint } from '../fault-points.ts';
+import type { SinkPosition } from '../sink.ts';
+import type { FlushStep } from './flush.ts';
+import { translate } from './row-insert.ts';
+
+export interface ProgressOptions {
+  readonly pipeline: string;
+  readonly client: ClickHouseClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+interface ProgressRow {
+  readonly topic_id: string;
+  readonly partition: number;
+  readonly newest_epoch: number;
+  readonly next: string;
+}
+
+export class Progress {
+  readonly #options: ProgressOptions;
+  /** By partition. An operator raises the epoch to move progress back; it holds until the next assignment. */
+  readonly #epochs = new Map<string, number>();
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {Outage} when ClickHouse cannot be asked */
+  async positions(sources: readonly PartitionRef[]): Promise<Map<string, SinkPosition>> {
+    const known = new Map(
+      (await this.#read(sources)).map((row) => [`${row.topic_id}/${row.partition}`, row]),
+    );
+    return new Map(
+      sources.map((source) => {
+        const key = partitionKey(source);
+        const row = known.get(key);
+        this.#epochs.set(key, row?.newest_epoch ?? 0);
+        return [key, { next: row === undefined ? null : Number(row.next), intent: null }];
+      }),
+    );
+  }
+
+  forget(sources: readonly PartitionRef[]): void {
+    for (const source of sources) this.#epochs.delete(partitionKey(source));
+  }
+
+  /** The last step of every chain: whatever came before it is durable, so the partitions have come this far. */
+  record(): FlushStep {
+    const { pipeline, client, signal } = this.#options;
+    return async (flush) => {
+      flush.assertOurs();
+      faultPoint('before-progress', pipeline);
+      try {
+        await client.insert({
+          table: 'progress',
+          format: 'JSONEachRow',
+          columns: ['pipeline', 'topic', 'topic_id', 'partition', 'epoch', 'next_offset', 'written_at'],
+          values: flush.batches.map(({ batch }) => this.#row(batch)),
+          abort_signal: signal,
+        });
+      } catch (error) {
+        throw translate(error);
+      }
+      faultPoint('after-progress', pipeline);
+    };
+  }
+
+  #row({ source, last }: Batch): Record<string, string | number> {
+    const { topic, topicId, partition } = source;
+    return {
+      pipeline: this.#options.pipeline,
+      topic,
+      topic_id: topicId,
+      partition,
+      epoch: this.#epochs.get(partitionKey(source)) ?? 0,
+      next_offset: last + 1,
+      written_at: new Date(this.#options.clock.now()).toISOString().replace('T', ' ').replace('Z', ''),
+    };
+  }
+
+  async #read(sources: readonly PartitionRef[]): Promise<ProgressRow[]> {
+    if (sources.length === 0) return [];
+    const { pipeline, client, signal } = this.#options;
+    try {
+      const answer = await client.query({
+        query: `SELECT topic_id, partition, max(epoch) AS newest_epoch,
+            toString(argMax(next_offset, (epoch, next_offset))) AS next
+          FROM progress
+          WHERE pipeline = {pipeline:String} AND topic_id IN {topicIds:Array(String)}
+          GROUP BY topic_id, partition`,
+        query_params: { pipeline, topicIds: [...new Set(sources.map(({ topicId }) => topicId))] },
+        format: 'JSONEachRow',
+        abort_signal: signal,
+      });
+      return await answer.json<ProgressRow>();
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+}
