@@ -5,11 +5,11 @@ export class RegistryError extends Error {
   readonly code: number;
   readonly status: number;
 
-  /** @param code five digits; the first three are the HTTP status */
+  /** @param code begins with the three digits of the HTTP status */
   constructor(code: number, message: string) {
     super(message);
     this.code = code;
-    this.status = Math.floor(code / 100);
+    this.status = Number(String(code).slice(0, 3));
   }
 }
 

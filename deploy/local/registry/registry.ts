@@ -108,7 +108,8 @@ export class Registry {
     const next = this.read(given).type;
     return against.flatMap(({ schema, version }) =>
       incompatibilities(next, this.#readStored(schema).type, level).map(
-        (fault) => `{${fault}; version ${version}}`,
+        ({ errorType, description }) =>
+          `{errorType:'${errorType}', description:"${description}", oldSchemaVersion:${version}, compatibility:'${level}'}`,
       ),
     );
   }
