@@ -24,8 +24,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const FETCH_SETTINGS = {
   'fetch.queue.backoff.ms': 10,
   'fetch.max.bytes': 4 * 1024 * 1024,
-  'fetch.message.max.bytes': 512 * 1024,
-  'queued.min.messages': 20_000,
+  'fetch.message.max.bytes': 1024 * 1024,
   'topic.metadata.refresh.interval.ms': 30_000,
 } as const;
 
