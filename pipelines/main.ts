@@ -1,7 +1,8 @@
 /** The command `campaign-ledger`. Each subcommand has a file of its own, which is loaded only when it is asked for. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { EXIT, withExitCode } from './command-context.ts';
+import { EXIT, type ExitCode, withExitCode } from './command-context.ts';
 
 type Register = (program: Command) => void;
 
@@ -14,19 +15,25 @@ interface Subcommand {
 
 export const SUBCOMMANDS: readonly Subcommand[] = [
   {
-    name: 'config',
-    description: 'check the configuration',
-    load: async () => [(await import('../config/validate-command.ts')).registerConfigCommand],
-  },
-  {
     name: 'stack',
     description: 'run Kafka, ClickHouse, Azure Blob and a schema registry on this machine',
     load: async () => [(await import('../deploy/local/stack/stack-command.ts')).registerStackCommands],
+  },
+  {
+    name: 'report',
+    description: 'reports on demand',
+    load: async () => [(await import('./report/report-command.ts')).registerReportCommand],
+  },
+  {
+    name: 'config',
+    description: 'check the configuration',
+    load: async () => [(await import('../config/validate-command.ts')).registerConfigCommand],
   },
 ];
 
 /** Runs one command line; sets process.exitCode. @param argv without the interpreter and the script */
 export async function main(argv: readonly string[]): Promise<void> {
+  process.exitCode = EXIT.ok;
   await withExitCode(async () => {
     const program = await createProgram(argv);
     try {
@@ -36,7 +43,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       // Commander has printed its message (or the help that was asked for) already.
       return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     }
-    return typeof process.exitCode === 'number' ? (process.exitCode as 0 | 1 | 2 | 3) : EXIT.ok;
+    // A command's action has set it by now.
+    return process.exitCode as ExitCode;
   });
 }
 
@@ -80,8 +88,18 @@ function toleratePipesThatClose(): void {
 /** Milliseconds. A command is over when its promise is: a socket somebody left open must not keep the process. */
 const LINGER_MS = 2_000;
 
-if (import.meta.main) {
+/** The whole process: for whatever starts the command by importing this file. */
+export async function start(): Promise<void> {
   toleratePipesThatClose();
   await main(process.argv.slice(2));
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }
+
+function isStartedDirectly(): boolean {
+  const script = process.argv[1];
+  return (
+    script !== undefined && existsSync(script) && realpathSync(script) === fileURLToPath(import.meta.url)
+  );
+}
+
+if (isStartedDirectly()) await start();
