@@ -11,19 +11,20 @@ export interface TopicBooks {
   malformed: number;
 }
 
-/** Results of one campaign, counted over distinct events. Uniques count messages. */
+/** Results of one campaign, counted over distinct events: messages by their ids, people by theirs. */
 export interface CampaignBooks {
   readonly sent: Set<string>;
   readonly delivered: Set<string>;
   readonly bounced: Set<string>;
-  readonly openedByHuman: Set<string>;
-  readonly clickedByHuman: Set<string>;
+  /** People, not messages. */
+  readonly openers: Set<string>;
+  readonly clickers: Set<string>;
+  readonly unsubscribers: Set<string>;
+  readonly complainers: Set<string>;
   opens: number;
   machineOpens: number;
   clicks: number;
   conversions: number;
-  unsubscribes: number;
-  complaints: number;
 }
 
 function noCampaign(): CampaignBooks {
@@ -31,14 +32,14 @@ function noCampaign(): CampaignBooks {
     sent: new Set(),
     delivered: new Set(),
     bounced: new Set(),
-    openedByHuman: new Set(),
-    clickedByHuman: new Set(),
+    openers: new Set(),
+    clickers: new Set(),
+    unsubscribers: new Set(),
+    complainers: new Set(),
     opens: 0,
     machineOpens: 0,
     clicks: 0,
     conversions: 0,
-    unsubscribes: 0,
-    complaints: 0,
   };
 }
 
@@ -98,22 +99,26 @@ export class WorldLedger {
         books.bounced.add(value.message_id);
         break;
       case 'OPENED':
-        books.opens += 1;
         if (isMachine) books.machineOpens += 1;
-        else books.openedByHuman.add(value.message_id);
+        else {
+          books.opens += 1;
+          books.openers.add(value.user_id);
+        }
         break;
       case 'CLICKED':
-        books.clicks += 1;
-        if (!isMachine) books.clickedByHuman.add(value.message_id);
+        if (!isMachine) {
+          books.clicks += 1;
+          books.clickers.add(value.user_id);
+        }
         break;
       case 'CONVERTED':
         books.conversions += 1;
         break;
       case 'UNSUBSCRIBED':
-        books.unsubscribes += 1;
+        books.unsubscribers.add(value.user_id);
         break;
       case 'COMPLAINED':
-        books.complaints += 1;
+        books.complainers.add(value.user_id);
         break;
     }
   }
