@@ -1,6 +1,8 @@
--- What BI tools see: plain views with plain types. Their database holds nothing else, so that a reader can be given all of it.
+-- What BI tools see: plain views with plain types. Their database holds nothing else, so that a reader can be given all of it;
+-- they read with the rights of whoever migrated, so that the reader needs none on the tables.
 
 -- identity() keeps a filter on occurred_at above FINAL: below it, it would leave out whole days and with them the first copies.
+-- _partition_value lets one on occurred_on do just that.
 CREATE OR REPLACE VIEW ${bi_database}.events ${on_cluster}
 (
     tenant_id   String               COMMENT 'The customer on whose behalf the message was sent',
@@ -26,6 +28,7 @@ CREATE OR REPLACE VIEW ${bi_database}.events ${on_cluster}
     partition   UInt32               COMMENT 'Kafka partition',
     offset      UInt64               COMMENT 'Kafka offset'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     tenant_id,
     campaign_id,
@@ -35,7 +38,7 @@ AS SELECT
     kind,
     type,
     identity(occurred_at) AS occurred_at,
-    toDate(e.occurred_at) AS occurred_on,
+    YYYYMMDDToDate(_partition_value.1) AS occurred_on,
     channel,
     variant,
     reason,
@@ -117,6 +120,7 @@ CREATE OR REPLACE VIEW ${bi_database}.messages ${on_cluster}
     events                   UInt64                         COMMENT 'Its events, each counted once',
     last_event_at            DateTime64(3, 'UTC')           COMMENT 'When the latest of its events happened'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT * FROM ${database}.messages
 COMMENT 'One row for each message: what was sent and what came of it';
 
@@ -149,6 +153,7 @@ CREATE OR REPLACE VIEW ${bi_database}.campaign_results ${on_cluster}
     conversions      UInt64                         COMMENT 'Conversions',
     conversion_value Float64                        COMMENT 'What the conversions were worth together, in the unit the tenant chose'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     tenant_id, campaign_id,
     max(b.name) AS name, max(b.channel) AS channel, max(b.subject) AS subject, max(b.starts_at) AS starts_at, max(b.ends_at) AS ends_at,
@@ -250,6 +255,7 @@ CREATE OR REPLACE VIEW ${bi_database}.campaign_stats ${on_cluster}
     conversions      UInt64               COMMENT 'Conversions',
     conversion_value Float64              COMMENT 'What the conversions were worth together, in the unit the tenant chose'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT * FROM ${database}.campaign_stats
 COMMENT 'Results of each campaign by hour; people are counted once in an hour, so hours do not add up';
 
@@ -265,6 +271,7 @@ CREATE OR REPLACE VIEW ${bi_database}.profile_versions ${on_cluster}
     change_ids  Array(String)                  COMMENT 'The changes of this instant, in the order in which they were applied',
     recorded_at DateTime64(3, 'UTC')           COMMENT 'When the last of its changes was recorded in Kafka'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT tenant_id, user_id, version, valid_from, valid_to, if(deleted, 'deleted', 'found') AS status, attributes, change_ids, recorded_at
 FROM ${database}.profile_versions FINAL
 SETTINGS optimize_move_to_prewhere_if_final = 1
@@ -303,6 +310,7 @@ CREATE OR REPLACE VIEW ${bi_database}.messages_with_profile ${on_cluster}
     profile_valid_from Nullable(DateTime64(3, 'UTC')) COMMENT 'Since when that version held; null unless found',
     profile_attributes Nullable(String)               COMMENT 'The profile as it was when the message was sent, as JSON text; null unless found'
 )
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     m.tenant_id AS tenant_id, m.campaign_id AS campaign_id, m.user_id AS user_id, m.message_id AS message_id, m.channel AS channel, m.variant AS variant, m.sent_at AS sent_at,
     m.queued AS queued,
