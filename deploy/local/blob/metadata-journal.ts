@@ -9,6 +9,7 @@
  * A whole save stands for all journals begun before it; these are then deleted.
  */
 import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** A document as LokiJS keeps it. `$loki` is its number in the collection: given in ascending order, never twice. */
@@ -85,6 +86,7 @@ export class MetadataJournal {
       await new Promise<void>((resolve, reject) => {
         this.#database.saveDatabase((error) => (error ? reject(error) : resolve()));
       });
+      await syncFile(this.#database.filename);
       for (const { number, path } of this.#journals()) if (number < current) rmSync(path);
     } finally {
       this.#isSaving = false;
@@ -145,6 +147,12 @@ export class MetadataJournal {
       return lines.slice(0, -1).flatMap((line) => JSON.parse(line) as Change[]);
     });
   }
+}
+
+/** LokiJS leaves what it has saved to the system's memory. */
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  await file.sync();
 }
 
 /**

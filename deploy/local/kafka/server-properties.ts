@@ -52,7 +52,9 @@ export function serverProperties(options: ServerPropertiesOptions): KafkaPropert
     'group.min.session.timeout.ms': 1_000,
     'group.consumer.min.session.timeout.ms': 1_000,
     'group.consumer.min.heartbeat.interval.ms': 200,
-    'group.coordinator.rebalance.protocols': 'classic,consumer',
+    // Groups of the broker-side protocol (KIP-848) take their timeouts from here; Kafka's own are 45 s and 5 s.
+    'group.consumer.session.timeout.ms': 10_000,
+    'group.consumer.heartbeat.interval.ms': 1_000,
     ...properties,
   };
 }

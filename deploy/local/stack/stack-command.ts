@@ -101,7 +101,7 @@ async function up(dataDir: string, { isDetached }: { isDetached: boolean }): Pro
   }
   const { untilToldToEnd } = await import('./until-told-to-end.ts');
   say('Ctrl-C ends it');
-  await untilToldToEnd();
+  await untilToldToEnd(['SIGINT', 'SIGTERM', 'SIGHUP']);
   say('stopping');
   await stack.stop();
 }

@@ -1,7 +1,6 @@
 /** Ends the stack that another process runs. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { signalChild } from '../supervisor/launch.ts';
-import { isRunning } from '../supervisor/process-identity.ts';
+import { isRunning, type ProcessIdentity } from '../supervisor/process-identity.ts';
 import { ownerOf, removeLockOf } from './stack-lock.ts';
 import { readState } from './stack-state.ts';
 import { endLeftOvers } from './start-stack.ts';
@@ -25,14 +24,23 @@ export async function stopStack(dataDir: string): Promise<boolean> {
       `process ${owner.pid} runs the stack on ${dataDir} as a part of itself: end that process`,
     );
   }
-  signalChild(owner.pid, 'SIGTERM');
+  signal(owner, 'SIGTERM');
   const deadline = performance.now() + GRACE_MS;
   while (isRunning(owner)) {
-    if (performance.now() > deadline) process.kill(owner.pid, 'SIGKILL');
+    if (performance.now() > deadline) signal(owner, 'SIGKILL');
     await delay(POLL_MS);
   }
   // Nothing is left after an orderly end; after a SIGKILL there may be.
   endLeftOvers(readState(dataDir));
   removeLockOf(dataDir, owner);
   return true;
+}
+
+/** The supervisor alone: it need not lead its process group. */
+function signal({ pid }: ProcessIdentity, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

@@ -20,8 +20,9 @@ const report = (message: Report) =>
     else resolve();
   });
 
-// The terminal may go; whoever ordered a stack and gave up waiting for it may not be left with one.
+// The terminal may go.
 process.on('SIGHUP', () => {});
+// But whoever ordered a stack and gave up waiting for it is not to be left with one.
 const giveUp = () => process.exit(1);
 process.once('disconnect', giveUp);
 
@@ -34,7 +35,7 @@ try {
   });
   process.removeListener('disconnect', giveUp);
   logger.info({ pids: stack.pids }, 'up');
-  const told = untilToldToEnd();
+  const told = untilToldToEnd(['SIGINT', 'SIGTERM']);
   await report({ kind: 'up' });
   if (process.connected) process.disconnect();
   logger.info({ signal: await told }, 'stopping');

@@ -51,7 +51,7 @@ export class Part {
   readonly #onLaunch: () => void;
   #running: Running | null = null;
   #state: PartState = 'stopped';
-  #starting: Promise<void> | null = null;
+  #starting: { readonly done: Promise<void>; readonly cancel: AbortController } | null = null;
   /** Whether an end that nobody asked for is to be mended. */
   #isWanted = false;
 
@@ -73,16 +73,23 @@ export class Part {
 
   /** Resolves when the part has answered. @throws when it ended, or did not answer in time; it does not run then */
   async start(): Promise<void> {
-    this.#starting ??= this.#start().finally(() => {
-      this.#starting = null;
-    });
-    await this.#starting;
-    this.#isWanted = true;
+    if (this.#starting === null) {
+      const cancel = new AbortController();
+      const done = this.#start(cancel.signal).finally(() => {
+        this.#starting = null;
+      });
+      this.#starting = { done, cancel };
+    }
+    await this.#starting.done;
   }
 
   /** SIGTERM, and SIGKILL when that is not enough. */
   async stop(): Promise<void> {
     this.#isWanted = false;
+    if (this.#starting !== null) {
+      this.#starting.cancel.abort(new Error(`${this.spec.name} was stopped before it was ready`));
+      await this.#starting.done.catch(() => {});
+    }
     const running = this.#running;
     if (running === null) return;
     signalChild(running.pid, 'SIGTERM');
@@ -94,8 +101,7 @@ export class Part {
       delay(this.spec.stopTimeoutMs, undefined, { signal: late.signal }).catch(() => {}),
     ]);
     late.abort();
-    signalChild(running.pid, 'SIGKILL');
-    await running.ended;
+    await this.#endNow();
     this.#state = 'stopped';
   }
 
@@ -104,8 +110,8 @@ export class Part {
    * Does nothing when there is no process.
    */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const running = this.#running;
     if (FATAL.has(signal)) this.#isWanted = false;
+    const running = this.#running;
     if (running === null) return;
     signalChild(running.pid, signal);
     if (FATAL.has(signal)) await running.ended;
@@ -116,19 +122,30 @@ export class Part {
     await this.start();
   }
 
-  async #start(): Promise<void> {
+  async #start(cancel: AbortSignal): Promise<void> {
     if (this.#running !== null) return;
     this.#state = 'starting';
     try {
       await this.spec.prepare?.();
+      cancel.throwIfAborted();
       const running = this.#launch();
-      await this.#untilReady(running);
+      this.#onLaunch();
+      await this.#untilReady(running, cancel);
       this.#state = 'ready';
+      this.#isWanted = true;
       void running.ended.then((how) => this.#onEnd(how));
     } catch (error) {
       this.#state = 'failed';
+      await this.#endNow();
       throw error;
     }
+  }
+
+  async #endNow(): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    signalChild(running.pid, 'SIGKILL');
+    await running.ended;
   }
 
   #launch(): Running {
@@ -152,7 +169,6 @@ export class Part {
     child.stdin?.on('error', () => {});
     const running = { child, pid, ended };
     this.#running = running;
-    this.#onLaunch();
     void ended.then(() => {
       if (this.#running === running) this.#running = null;
       // What it had started would hold its data directory and port.
@@ -161,11 +177,10 @@ export class Part {
     return running;
   }
 
-  async #untilReady({ pid, ended }: Running): Promise<void> {
+  async #untilReady({ ended }: Running, cancel: AbortSignal): Promise<void> {
     const { name, readyTimeoutMs, logFile } = this.spec;
     const over = new AbortController();
-    const deadline = AbortSignal.timeout(readyTimeoutMs);
-    const signal = AbortSignal.any([over.signal, deadline]);
+    const signal = AbortSignal.any([over.signal, cancel, AbortSignal.timeout(readyTimeoutMs)]);
     let lastError: unknown;
     const ready = async () => {
       while (!signal.aborted) {
@@ -182,8 +197,7 @@ export class Part {
     const fault = await Promise.race([ready(), ended]);
     over.abort();
     if (fault === null) return;
-    if (pid !== 0) signalChild(pid, 'SIGKILL');
-    await ended;
+    cancel.throwIfAborted();
     throw new Error(`${name} did not start: it ${fault}\n${tailOf(logFile)}\nall of its log: ${logFile}`);
   }
 
@@ -196,7 +210,8 @@ export class Part {
     this.#logger.error({ how, log: this.spec.logFile }, `${this.spec.name} ended by itself`);
     let wait: number = RESTART_DELAY_MS.first;
     while (this.#restartsItself && this.#isWanted && this.#running === null) {
-      await delay(wait);
+      // Nobody waits for this timer: a program whose work is done may end.
+      await delay(wait, undefined, { ref: false });
       if (!this.#isWanted) return;
       try {
         await this.start();
