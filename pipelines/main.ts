@@ -20,6 +20,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('../deploy/local/stack/stack-command.ts')).registerStackCommands],
   },
   {
+    name: 'run',
+    description: 'run pipelines: tracking, archive, profiles; all of them when none is named',
+    load: async () => [(await import('./run-command.ts')).registerRunCommand],
+  },
+  {
     name: 'report',
     description: 'reports on demand',
     load: async () => [(await import('./report/report-command.ts')).registerReportCommand],

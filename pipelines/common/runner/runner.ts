@@ -27,7 +27,7 @@ const { ERRORS } = kafka.CODES;
 
 /** Parts of the time for shutting down: for writing and committing what is gathered, and for leaving the group. */
 const DRAIN_SHARE = 0.6;
-const LEAVE_SHARE = 0.25;
+const LEAVE_SHARE = 0.15;
 
 /** Of the client, after which there is nothing to wait for: a person must change something. */
 const HOPELESS: ReadonlySet<number> = new Set([
