@@ -1,10 +1,10 @@
 /** `node deploy/local/clickhouse/main.ts --data DIR`: a ClickHouse for one machine, out of chDB, without a container. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { createLogger, type Logger } from '../../../pipelines/common/logger.ts';
 import { watchParent, watchStandardInput } from './parent.ts';
-import type { Account } from './server-config.ts';
+import { type Account, ENGINE_ACCOUNT } from './server-config.ts';
 
 interface Flags {
   readonly data: string;
@@ -17,6 +17,7 @@ interface Flags {
   readonly readerDatabases: readonly string[];
   readonly maxMemoryMb: number;
   readonly logLevel: string;
+  readonly stopTimeoutMs: number;
   readonly parentPid?: number;
   readonly exitWithStdin?: true;
 }
@@ -28,8 +29,8 @@ const program = new Command('clickhouse-front')
   .requiredOption('--data <dir>', 'data directory; made when missing')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <port>', 'port to listen on; 0 takes a free one', wholeNumber, 0)
-  .option('--user <name>', 'account that may do everything', 'default')
-  .option('--password-file <file>', 'its password (first line); without one no password is asked')
+  .option('--user <name>', 'account that may do everything', ENGINE_ACCOUNT)
+  .option('--password-file <file>', 'its password (first line); the account needs another name then')
   .option('--reader <name>', 'a second account, which only reads')
   .option('--reader-password-file <file>', 'its password (first line)')
   .option('--reader-databases <names>', 'what it may read, comma-separated', commaSeparated, ['ledger_bi'])
@@ -39,19 +40,28 @@ const program = new Command('clickhouse-front')
       .choices(['fatal', 'error', 'warning', 'information', 'debug', 'trace'])
       .default('error'),
   )
+  .option(
+    '--stop-timeout-ms <ms>',
+    'time for open connections to end; then it ends as if killed',
+    wholeNumber,
+    8000,
+  )
   .option('--parent-pid <pid>', 'end when this process is gone', wholeNumber)
   .option('--exit-with-stdin', 'end when standard input ends')
   .action(run);
 
-await program.parseAsync();
+try {
+  await program.exitOverride().parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}
 
 async function run(flags: Flags): Promise<void> {
   const logger = createLogger({ level: 'info', format: 'json' });
-  if (!LOOPBACK.has(flags.host) && flags.passwordFile === undefined) {
-    logger.fatal(
-      { host: flags.host },
-      'beyond this machine only with --password-file: the engine can read files',
-    );
+  const fault = faultIn(flags);
+  if (fault !== null) {
+    process.stderr.write(`error: ${fault}\n`);
     process.exit(2);
   }
   // ClickHouse servers run in UTC; the engine would take the time zone of whoever started it.
@@ -62,6 +72,17 @@ async function run(flags: Flags): Promise<void> {
     logger.fatal({ err: error, data: flags.data }, 'clickhouse did not start');
     process.exit(1);
   }
+}
+
+function faultIn({ host, user, passwordFile, reader }: Flags): string | null {
+  if (!LOOPBACK.has(host) && passwordFile === undefined) {
+    return `--host ${host} needs --user and --password-file: whoever reaches the port could read this machine's files`;
+  }
+  if (passwordFile !== undefined && user === ENGINE_ACCOUNT) {
+    return `--password-file needs a --user other than ${ENGINE_ACCOUNT}, which the engine itself uses without a password`;
+  }
+  if (reader === ENGINE_ACCOUNT || reader === user) return `--reader ${reader} needs a name of its own`;
+  return null;
 }
 
 async function serve(flags: Flags, logger: Logger): Promise<void> {
@@ -77,9 +98,13 @@ async function serve(flags: Flags, logger: Logger): Promise<void> {
 
   let isStopping = false;
   const stop = (reason: string) => {
-    if (isStopping) process.exit(1);
+    if (isStopping) killSelf();
     isStopping = true;
     logger.info({ reason }, 'stopping');
+    setTimeout(() => {
+      logger.warn({ stopTimeoutMs: flags.stopTimeoutMs }, 'connections are still open: ending as if killed');
+      killSelf();
+    }, flags.stopTimeoutMs);
     void server.stop();
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
@@ -95,6 +120,11 @@ async function serve(flags: Flags, logger: Logger): Promise<void> {
   }
   logger.fatal('the engine ended by itself; its reason stands above');
   process.exit(1);
+}
+
+/** What was confirmed is safe. An ordinary exit would wait for the engine's threads, for as long as a client likes. */
+function killSelf(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
 
 async function accountsOf(flags: Flags): Promise<readonly Account[]> {

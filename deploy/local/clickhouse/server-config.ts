@@ -29,6 +29,8 @@ export function serverConfigXml(config: ServerConfig): string {
     user_directories: { users_xml: { path: config.usersFile } },
     display_name: 'campaign-ledger local',
     max_server_memory_usage: config.maxMemoryBytes,
+    // In a container the cgroup's memory is Kafka's and the pipelines' too: their use would fail queries here.
+    memory_worker_use_cgroup: false,
     mark_cache_size: cache,
     index_mark_cache_size: Math.floor(cache / 4),
     uncompressed_cache_size: 0,
@@ -56,31 +58,47 @@ export function serverConfigXml(config: ServerConfig): string {
   });
 }
 
-/** Accounts with their passwords as SHA-256, never in the clear. */
+/** What `clickhouse local` runs as, by its own decree: this name, from 127.0.0.1, without a password. */
+export const ENGINE_ACCOUNT = 'default';
+
+/**
+ * Accounts with their passwords as SHA-256, never in the clear. Where the owner has another name, the engine's own
+ * account may have one session, which is the engine's: whoever else tries it meets USER_SESSION_LIMIT_EXCEEDED.
+ */
 export function usersXml(accounts: readonly Account[]): string {
   const users: Record<string, Node> = {};
-  for (const account of accounts) {
-    const isReader = account.onlyDatabases !== undefined;
-    const grants = (account.onlyDatabases ?? []).map((name) => `GRANT SELECT, SHOW ON ${identifier(name)}.*`);
-    users[account.name] = {
-      ...(account.password === ''
-        ? { no_password: '' }
-        : { password_sha256_hex: createHash('sha256').update(account.password).digest('hex') }),
-      networks: { ip: '::/0' },
-      profile: isReader ? 'reader' : 'default',
-      quota: 'default',
-      ...(isReader ? { grants: { query: grants } } : { access_management: 1 }),
-    };
-  }
+  for (const account of accounts) users[account.name] = user(account);
+  users[ENGINE_ACCOUNT] ??= {
+    no_password: '',
+    networks: { ip: '127.0.0.1' },
+    profile: 'engine',
+    quota: 'default',
+    grants: { query: ['GRANT SYSTEM LISTEN, CREATE TEMPORARY TABLE ON *.*', 'GRANT READ ON FILE'] },
+  };
   return element('clickhouse', {
     profiles: {
       // `clickhouse local` takes `1 + 1` for a query; a server answers SYNTAX_ERROR.
       default: { implicit_select: 0 },
-      reader: { implicit_select: 0, readonly: 1 },
+      engine: { max_sessions_for_user: 1 },
+      // 2, not 1: BI tools send settings with their queries. What may be read is the grants' business.
+      reader: { implicit_select: 0, readonly: 2 },
     },
     quotas: { default: '' },
     users,
   });
+}
+
+function user({ password, onlyDatabases }: Account): Node {
+  const authentication =
+    password === ''
+      ? { no_password: '' }
+      : { password_sha256_hex: createHash('sha256').update(password).digest('hex') };
+  const anywhere = { networks: { ip: '::/0' }, quota: 'default' };
+  if (onlyDatabases === undefined) {
+    return { ...authentication, ...anywhere, profile: 'default', access_management: 1 };
+  }
+  const grants = onlyDatabases.map((name) => `GRANT SELECT, SHOW ON ${identifier(name)}.*`);
+  return { ...authentication, ...anywhere, profile: 'reader', grants: { query: grants } };
 }
 
 type Node = string | number | boolean | { readonly [name: string]: Node | readonly Node[] };

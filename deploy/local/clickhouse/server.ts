@@ -28,6 +28,7 @@ export interface RunningServer {
 }
 
 const POLL_MS = 10;
+const NO_ANSWER = { statusCode: 0, body: { text: async () => '' } };
 
 /**
  * Resolves once `/ping` answers. At most once a process.
@@ -43,8 +44,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const portFile = join(run, 'port');
   const { maxMemoryBytes, logLevel } = options;
   await writeFile(configFile, serverConfigXml({ maxMemoryBytes, logLevel, usersFile }), { mode: 0o600 });
-  await writeFile(usersFile, usersXml(options.accounts), { mode: 0o600 });
   const lifeline = await Lifeline.create(join(run, 'lifeline'));
+  await writeFile(usersFile, usersXml(options.accounts), { mode: 0o600 });
 
   let hasEnded = false;
   const ended = runClickHouseLocal([
@@ -65,15 +66,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   ended.catch(() => undefined);
 
-  let port = '';
-  while (!port.endsWith('\n')) {
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  let address: string | undefined;
+  while (address === undefined || !(await answersPing(address))) {
     if (hasEnded) await failStart(ended, run);
     await sleep(POLL_MS);
-    port = await readFile(portFile, 'utf8').catch(() => '');
+    const port = await readFile(portFile, 'utf8').catch(() => '');
+    if (port.endsWith('\n')) address = `http://${host}:${port.trim()}`;
   }
-  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-  const address = `http://${host}:${port.trim()}`;
-  await untilPing(address, () => hasEnded);
   await removeAllBut(run);
 
   let stopped: Promise<void> | undefined;
@@ -104,15 +104,10 @@ async function removeAllBut(run: string): Promise<void> {
   }
 }
 
-async function untilPing(address: string, hasEnded: () => boolean): Promise<void> {
-  while (!hasEnded()) {
-    const isReady = await request(`${address}/ping`, { reset: true }).then(
-      async ({ statusCode, body }) => (await body.text()) === 'Ok.\n' && statusCode === 200,
-      () => false,
-    );
-    if (isReady) return;
-    await sleep(POLL_MS);
-  }
+/** On a connection of its own: an idle one left open would delay the engine's end. */
+async function answersPing(address: string): Promise<boolean> {
+  const { statusCode, body } = await request(`${address}/ping`, { reset: true }).catch(() => NO_ANSWER);
+  return statusCode === 200 && (await body.text()) === 'Ok.\n';
 }
 
 function literal(value: string): string {
