@@ -123,6 +123,9 @@ const BLOB_LIMIT: Limit = {
         : 'has both connectionString and accountUrl: the connection string already names the account; remove one';
     }
     if (blob.accountUrl === null) return `needs accountUrl together with ${ways[0]}: ${choice}`;
+    if (blob.identity !== null && !blob.accountUrl.startsWith('https:')) {
+      return 'has an identity, whose token is never sent over plain HTTP: use an https accountUrl';
+    }
     if (blob.identityClientId !== null && blob.identity === null) {
       return 'has identityClientId without identity: set identity, or remove it';
     }

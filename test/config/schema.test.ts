@@ -111,6 +111,11 @@ describe('limits between keys', () => {
       /^blob: has both connectionString and accountUrl/,
     ],
     [
+      'an identity over plain HTTP',
+      { blob: { accountUrl: 'http://example.net', identity: 'default' } },
+      /^blob: has an identity, whose token is never sent over plain HTTP/,
+    ],
+    [
       'an identity that nothing asks for',
       { blob: { accountUrl: 'https://example.net', sasToken: 's', identityClientId: 'i' } },
       /^blob: has identityClientId without identity/,
