@@ -63,8 +63,8 @@ function compareEffect(a: ProfileChange, b: ProfileChange): number {
 }
 
 /** Of several copies of one change the first recorded. */
-function firstRecordedCopies(changes: readonly ProfileChange[]): ProfileChange[] {
-  const first = new Map<string, ProfileChange>();
+function firstRecordedCopies<Change extends ProfileChange>(changes: readonly Change[]): Change[] {
+  const first = new Map<string, Change>();
   for (const change of changes) {
     const known = first.get(change.changeId);
     if (known === undefined || compareRecorded(change, known) < 0) first.set(change.changeId, change);
@@ -91,16 +91,55 @@ function applyChange(profile: JsonObject | null, change: ProfileChange): JsonObj
   }
 }
 
+/** A version before its profile is made a text. */
+export interface FoldedVersion extends Omit<ProfileVersion, 'deleted' | 'attributes'> {
+  /** Null when deleted. */
+  readonly profile: JsonObject | null;
+}
+
+/** What a fold has come to, for whoever folds a long history piece by piece. */
+export interface FoldState {
+  readonly profile: JsonObject | null;
+  /** Versions so far. */
+  readonly versions: number;
+}
+
+const NOTHING_FOLDED: FoldState = { profile: emptyObject(), versions: 0 };
+
+/** The changes that count, in the order in which they apply. */
+export function inEffectOrder<Change extends ProfileChange>(changes: readonly Change[]): Change[] {
+  return firstRecordedCopies(changes).sort(compareEffect);
+}
+
 /**
- * Folds the changes of one user, in any order and with copies, into versions ordered by `validFrom`.
- * Every distinct `changedAt` is a version, also when nothing differs, so that a version never vanishes when a late
- * change arrives. Changes at one instant make one version. A patch with nothing before it, or after a delete, applies to `{}`.
+ * Where a fold may begin so that the versions from `ordered[index]` on come out right: at the last change before it that
+ * leaves nothing of what came earlier. Always at the beginning of an instant.
+ * @param ordered as `inEffectOrder` gives them; attributes are not looked at
+ */
+export function foldStart(
+  ordered: readonly ProfileChange[],
+  index: number,
+): { readonly index: number; readonly state: FoldState } {
+  let start = index;
+  while (start > 0 && ordered[start]?.op === 'PATCH') start -= 1;
+  while (start > 0 && ordered[start - 1]?.changedAt === ordered[start]?.changedAt) start -= 1;
+  const earlier = new Set(ordered.slice(0, start).map(({ changedAt }) => changedAt));
+  return { index: start, state: { profile: emptyObject(), versions: earlier.size } };
+}
+
+/**
+ * Folds changes that are in order already into versions. Every distinct `changedAt` is a version, also when nothing
+ * differs, so that a version never vanishes when a late change arrives. Changes at one instant make one version.
+ * A patch with nothing before it, or after a delete, applies to `{}`.
+ * @param ordered whole instants; as `inEffectOrder` gives them
  * @throws {TypeError | SyntaxError} when `attributes` is not the text of one JSON object (the pipeline never stores such)
  */
-export function foldProfile(changes: readonly ProfileChange[]): ProfileVersion[] {
-  const ordered = firstRecordedCopies(changes).sort(compareEffect);
-  const versions: ProfileVersion[] = [];
-  let profile: JsonObject | null = emptyObject();
+export function* foldOrdered(
+  ordered: readonly ProfileChange[],
+  { profile: before, versions }: FoldState = NOTHING_FOLDED,
+): Generator<FoldedVersion> {
+  let profile = before;
+  let version = versions;
   for (let start = 0; start < ordered.length; ) {
     const validFrom = ordered[start]?.changedAt ?? 0;
     let end = start;
@@ -111,16 +150,22 @@ export function foldProfile(changes: readonly ProfileChange[]): ProfileVersion[]
       recordedAt = Math.max(recordedAt, change.recordedAt);
       changeIds.push(change.changeId);
     }
-    versions.push({
-      version: versions.length + 1,
-      validFrom,
-      validTo: ordered[end]?.changedAt ?? null,
-      deleted: profile === null,
-      attributes: canonicalJson(profile ?? emptyObject()),
-      recordedAt,
-      changeIds,
-    });
+    version += 1;
+    yield { version, validFrom, validTo: ordered[end]?.changedAt ?? null, profile, recordedAt, changeIds };
     start = end;
   }
-  return versions;
+}
+
+/** The profile of a version as its one canonical text; `{}` when deleted. */
+export function profileText(profile: JsonObject | null): string {
+  return canonicalJson(profile ?? emptyObject());
+}
+
+/** Folds the changes of one user, in any order and with copies, into versions ordered by `validFrom`: see `foldOrdered`. */
+export function foldProfile(changes: readonly ProfileChange[]): ProfileVersion[] {
+  return Array.from(foldOrdered(inEffectOrder(changes)), ({ profile, ...version }) => ({
+    ...version,
+    deleted: profile === null,
+    attributes: profileText(profile),
+  }));
 }
