@@ -27,14 +27,9 @@ export function environmentVariable(path: readonly string[]): string {
 export function configKeys(schema: z.core.$ZodType): readonly ConfigKey[] {
   const leaves = leavesOf(schema, []);
   const secrets = new Map(
-    leaves.filter((leaf) => leaf.isSecret).map((leaf) => [leaf.path.join('.'), leaf.path]),
+    leaves.filter(({ isSecret }) => isSecret).map(({ path }) => [`${path.join('.')}File`, path]),
   );
-  return leaves
-    .map((leaf) => ({
-      ...leaf,
-      secretPath: secrets.get(leaf.path.join('.').replace(/File$/, '')) ?? null,
-    }))
-    .map((leaf) => (leaf.isSecret ? { ...leaf, secretPath: null } : leaf));
+  return leaves.map((leaf) => ({ ...leaf, secretPath: secrets.get(leaf.path.join('.')) ?? null }));
 }
 
 type Leaf = Omit<ConfigKey, 'secretPath'>;

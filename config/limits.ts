@@ -73,6 +73,14 @@ const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
   acks: 'it is always all',
 };
 
+function refusedProperty(key: string): string | null {
+  if (Object.hasOwn(OWNED_PROPERTIES, key)) return OWNED_PROPERTIES[key] ?? null;
+  // Properties are printed and logged as they are.
+  return /password|passphrase|secret|(private\.key|keystore|key)\.pem$/.test(key)
+    ? 'a secret has no place here: use a property that names a file'
+    : null;
+}
+
 const needed = (value: string | null, path: string): string[] => (value === null ? [path] : []);
 
 const SASL_LIMIT: Limit = {
@@ -195,10 +203,11 @@ const LIMITS: readonly Limit[] = [
   {
     path: 'kafka.properties',
     fault: ({ kafka }) => {
-      const owned = Object.keys(kafka.properties).flatMap((key) =>
-        Object.hasOwn(OWNED_PROPERTIES, key) ? [`${key}: ${OWNED_PROPERTIES[key]}`] : [],
-      );
-      return owned.length > 0 ? `may not set ${owned.join('; ')}` : null;
+      const refused = Object.keys(kafka.properties).flatMap((key) => {
+        const reason = refusedProperty(key);
+        return reason === null ? [] : [`${key}: ${reason}`];
+      });
+      return refused.length > 0 ? `may not set ${refused.join('; ')}` : null;
     },
   },
   {

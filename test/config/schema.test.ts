@@ -86,6 +86,11 @@ describe('limits between keys', () => {
       /^kafka\.properties: may not set sasl\.password: use (?!.*hunter2)/,
     ],
     [
+      'a secret that no key has',
+      { kafka: { properties: { 'sasl.oauthbearer.assertion.private.key.passphrase': 'hunter2' } } },
+      /^kafka\.properties: may not set sasl\.\S+passphrase: a secret has no place here(?!.*hunter2)/,
+    ],
+    [
       'an unsafe property',
       { kafka: { properties: { 'isolation.level': 'read_uncommitted' } } },
       /^kafka\.properties: may not set isolation\.level/,
