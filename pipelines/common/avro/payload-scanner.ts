@@ -37,17 +37,21 @@ export class PayloadScanner {
 
   /** True when `source[from, to)` is exactly one value. */
   scan(source: Uint8Array, from: number, to: number): boolean {
+    const end = this.endOf(source, from, to);
+    if (end === to) return true;
+    if (end >= 0) this.#state.fail('bytes_left_over', -1, end);
+    return false;
+  }
+
+  /** The position behind the value that begins at `from`, or -1 when there is none before `limit`. */
+  endOf(source: Uint8Array, from: number, limit: number): number {
     if (source !== this.#source) {
       this.#view = new DataView(source.buffer, source.byteOffset, source.byteLength);
       this.#source = source;
     }
-    const state = this.#state;
-    state.time = Number.NaN;
-    state.emptyItems = 0;
-    const end = this.#scan(source, this.#view, from, to);
-    if (end === to) return true;
-    if (end >= 0) state.fail('bytes_left_over', -1, end);
-    return false;
+    this.#state.time = Number.NaN;
+    this.#state.emptyItems = 0;
+    return this.#scan(source, this.#view, from, limit);
   }
 
   /** Milliseconds in the first of `timeFields` that the schema's record has as a long; NaN when the value has none. */

@@ -20,21 +20,29 @@ export function longSize(value: number): number {
 export function writeLong(target: Uint8Array, position: number, value: number): number {
   let at = position;
   if (value >= -0x4000_0000 && value < 0x4000_0000) {
-    let rest = ((value << 1) ^ (value >> 31)) >>> 0;
-    for (; rest > 127; rest >>>= 7) target[at++] = (rest & 127) | 128;
-    target[at++] = rest;
-    return at;
+    return writeBits(target, at, ((value << 1) ^ (value >> 31)) >>> 0);
   }
-  // Doubling a safe integer may leave the safe ones: the sign bit goes into the first seven bits, before the rest.
-  const whole = magnitude(value);
-  let low = (whole % 64) * 2 + (value < 0 ? 1 : 0);
-  let rest = Math.floor(whole / 64);
+  // Shifts work on 32 bits only: the sign bit and the lowest 27 go first, then the rest in pieces of 28.
+  let rest = magnitude(value);
+  let bits = (rest % 0x800_0000) * 2 + (value < 0 ? 1 : 0);
+  rest = Math.floor(rest / 0x800_0000);
   while (rest > 0) {
-    target[at++] = low | 128;
-    low = rest % 128;
-    rest = Math.floor(rest / 128);
+    target[at++] = (bits & 127) | 128;
+    target[at++] = ((bits >>> 7) & 127) | 128;
+    target[at++] = ((bits >>> 14) & 127) | 128;
+    target[at++] = (bits >>> 21) | 128;
+    bits = rest % 0x1000_0000;
+    rest = Math.floor(rest / 0x1000_0000);
   }
-  target[at++] = low;
+  return writeBits(target, at, bits);
+}
+
+/** @param bits at most 32, unsigned */
+function writeBits(target: Uint8Array, position: number, bits: number): number {
+  let at = position;
+  let rest = bits;
+  for (; rest > 127; rest >>>= 7) target[at++] = (rest & 127) | 128;
+  target[at++] = rest;
   return at;
 }
 

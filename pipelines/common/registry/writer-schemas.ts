@@ -1,11 +1,11 @@
 /** The schemas under which values were written, asked for once each and kept. */
-import { readFileSync } from 'node:fs';
 import avsc from 'avsc';
 import { Agent, request } from 'undici';
 import type { Config } from '../../../config/schema.ts';
 import { isPossibleSchemaId } from '../avro/wire-format.ts';
 import type { Clock } from '../clock.ts';
 import { Outage } from '../errors.ts';
+import { readTls } from '../tls.ts';
 import { inlineReferences } from './inline-references.ts';
 
 export interface WriterSchema {
@@ -57,20 +57,15 @@ export class WriterSchemas {
   readonly #unknown = new Map<number, number>();
   readonly #underway = new Map<number, Promise<SchemaLookup>>();
 
+  /** @throws {UsageError} the certificates that the configuration names cannot be read */
   constructor({ settings, clock }: { settings: Config['schemaRegistry']; clock: Clock }) {
     this.#settings = settings;
     this.#clock = clock;
-    const { caFile, certFile, keyFile, keyPassword } = settings.tls;
     this.#agent = new Agent({
       connections: CONCURRENCY,
       connectTimeout: settings.timeoutMs,
       maxResponseSize: MAX_RESPONSE_BYTES,
-      connect: {
-        ...(caFile === null ? {} : { ca: readFileSync(caFile) }),
-        ...(certFile === null ? {} : { cert: readFileSync(certFile) }),
-        ...(keyFile === null ? {} : { key: readFileSync(keyFile) }),
-        ...(keyPassword === null ? {} : { passphrase: keyPassword }),
-      },
+      connect: { ...readTls('schemaRegistry.tls', settings.tls) },
     });
   }
 
