@@ -53,9 +53,7 @@ interface ErrorReport {
 }
 
 /** As `withConfig`, for commands that need no configuration. */
-export async function withExitCode(
-  work: (errors: ErrorReport) => Promise<ExitCode>,
-): Promise<void> {
+export async function withExitCode(work: (errors: ErrorReport) => Promise<ExitCode>): Promise<void> {
   const errors: ErrorReport = { areDetailed: isDebug(process.env.CAMPAIGN_LEDGER_LOG_LEVEL ?? '') };
   try {
     process.exitCode = await work(errors);
