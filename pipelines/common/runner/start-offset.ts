@@ -70,7 +70,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
       missing: null,
     };
   }
-  if (committed !== null && (committed.stored ?? committed.offset) > next) {
+  if (committed !== null && Math.min(committed.stored ?? committed.offset, committed.offset) > next) {
     return committedAhead(next, committed.offset);
   }
   return {

@@ -1,0 +1,139 @@
+/** Where reading begins, against a model of what the sink has, the group has committed, and Kafka still holds. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  commitMetadata,
+  readCommitMetadata,
+  resolveStart,
+  type StartFacts,
+} from '../../../../pipelines/common/runner/start-offset.ts';
+
+const NOTHING = { next: null, intent: null };
+
+const offset = fc.nat(60);
+
+/** Any state of affairs, also those that should never be. */
+const anyFacts: fc.Arbitrary<StartFacts> = fc
+  .record({
+    next: fc.option(offset),
+    intentLength: fc.option(fc.integer({ min: 1, max: 20 })),
+    intentShift: fc.oneof(fc.constant(0), fc.integer({ min: -3, max: 3 })),
+    committed: fc.option(fc.record({ offset, stored: fc.option(offset) })),
+    low: offset,
+    length: offset,
+  })
+  .map(({ next, intentLength, intentShift, committed, low, length }) => {
+    const first = Math.max(0, (next ?? 0) + intentShift);
+    const intent = intentLength === null ? null : { first, last: first + intentLength - 1 };
+    return { sink: { next, intent }, committed, low, end: low + length };
+  });
+
+describe('resolveStart', () => {
+  it('starts where the sink needs it, or not at all', () => {
+    fc.assert(
+      fc.property(anyFacts, (facts) => {
+        const decision = resolveStart(facts);
+        if (decision.kind === 'stop') return;
+        const needed = facts.sink.next ?? facts.sink.intent?.first ?? facts.low;
+        expect(decision.offset).toBe(needed);
+        expect(decision.intent).toEqual(facts.sink.intent);
+      }),
+    );
+  });
+
+  it('never starts where an offset is gone, cut off, or skipped by the group', () => {
+    fc.assert(
+      fc.property(anyFacts, (facts) => {
+        const decision = resolveStart(facts);
+        if (decision.kind === 'stop') return;
+        const { sink, committed, low, end } = facts;
+        expect(decision.offset).toBeGreaterThanOrEqual(low);
+        if (sink.next !== null || sink.intent !== null) {
+          expect(decision.offset).toBeLessThanOrEqual(end);
+          expect(sink.intent?.last ?? -1).toBeLessThan(end);
+        }
+        // What the group claims beyond the start must be markers alone, or gone before the sink existed.
+        if (committed !== null && committed.offset > decision.offset) {
+          expect(committed.stored).not.toBeNull();
+          expect(committed.stored).toBeLessThanOrEqual(decision.offset);
+        }
+      }),
+    );
+  });
+
+  it('stops only with a cause, and names every offset that is missing', () => {
+    fc.assert(
+      fc.property(anyFacts, (facts) => {
+        const decision = resolveStart(facts);
+        if (decision.kind === 'start') return;
+        const { sink, committed, low, end } = facts;
+        const next = sink.intent?.first ?? sink.next ?? low;
+        switch (decision.code) {
+          case 'intent_mismatch':
+            expect(sink.intent?.first).not.toBe(sink.next);
+            break;
+          case 'offset_out_of_range':
+            if (decision.missing === null) expect((sink.intent?.last ?? next - 1) + 1).toBeGreaterThan(end);
+            else expect(decision.missing).toEqual({ first: next, last: low - 1 });
+            break;
+          case 'committed_ahead':
+            expect(decision.missing).toEqual({ first: next, last: (committed?.offset ?? 0) - 1 });
+            break;
+        }
+        if (decision.missing !== null) {
+          expect(decision.missing.last).toBeGreaterThanOrEqual(decision.missing.first);
+        }
+      }),
+    );
+  });
+
+  it('says what a committed offset behind the sink lacks', () => {
+    const facts = { sink: { next: 20, intent: null }, low: 0, end: 30 };
+    expect(resolveStart({ ...facts, committed: { offset: 12, stored: 12 } })).toMatchObject({
+      kind: 'start',
+      offset: 20,
+      committedBehind: { first: 12, last: 19 },
+    });
+    expect(resolveStart({ ...facts, committed: { offset: 20, stored: 20 } })).toMatchObject({
+      committedBehind: null,
+    });
+    expect(resolveStart({ ...facts, committed: null })).toMatchObject({ offset: 20, committedBehind: null });
+  });
+
+  it('takes a commit past trailing markers for what it is, and another person’s for a skip', () => {
+    const facts = { sink: { next: 20, intent: null }, low: 0, end: 30 };
+    expect(resolveStart({ ...facts, committed: { offset: 22, stored: 20 } })).toMatchObject({ offset: 20 });
+    expect(resolveStart({ ...facts, committed: { offset: 22, stored: null } })).toMatchObject({
+      kind: 'stop',
+      code: 'committed_ahead',
+      missing: { first: 20, last: 21 },
+    });
+  });
+
+  it('reads everything when the sink has nothing, unless the group says that it was read', () => {
+    const facts = { sink: NOTHING, low: 5, end: 30 };
+    expect(resolveStart({ ...facts, committed: null })).toMatchObject({ kind: 'start', offset: 5 });
+    expect(resolveStart({ ...facts, committed: { offset: 5, stored: null } })).toMatchObject({ offset: 5 });
+    expect(resolveStart({ ...facts, committed: { offset: 6, stored: null } })).toMatchObject({
+      code: 'committed_ahead',
+      missing: { first: 5, last: 5 },
+    });
+  });
+});
+
+describe('commit metadata', () => {
+  it('is read back', () => {
+    fc.assert(
+      fc.property(fc.nat(2 ** 48), (stored) => {
+        expect(readCommitMetadata(commitMetadata(stored))).toBe(stored);
+      }),
+    );
+  });
+
+  it.each([null, undefined, '', 'stored=', 'stored=-1', 'stored=1 ', 'stored=1e3', 'x'])(
+    'is nothing in %j',
+    (text) => {
+      expect(readCommitMetadata(text)).toBeNull();
+    },
+  );
+});
