@@ -20,6 +20,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('../deploy/local/stack/stack-command.ts')).registerStackCommands],
   },
   {
+    name: 'migrate',
+    description: 'create topics, schemas, the blob container and ClickHouse tables, or bring them up to date',
+    load: async () => [(await import('../schemas/migrate/migrate-command.ts')).registerMigrateCommand],
+  },
+  {
     name: 'run',
     description: 'run pipelines: tracking, archive, profiles; all of them when none is named',
     load: async () => [(await import('./run-command.ts')).registerRunCommand],
