@@ -64,6 +64,14 @@ async function run(flags: Flags): Promise<void> {
     process.stderr.write(`error: ${fault}\n`);
     process.exit(2);
   }
+  // Also a line for a reader that is gone: the exit that follows an error would wait for the engine, which goes on.
+  process.on('uncaughtException', (error) => {
+    try {
+      logger.fatal({ err: error }, 'ending as if killed');
+    } finally {
+      killSelf();
+    }
+  });
   // ClickHouse servers run in UTC; the engine would take the time zone of whoever started it.
   process.env.TZ = 'UTC';
   try {

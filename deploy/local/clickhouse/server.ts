@@ -74,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const port = await readFile(portFile, 'utf8').catch(() => '');
     if (port.endsWith('\n')) address = `http://${host}:${port.trim()}`;
   }
-  await removeAllBut(run);
+  await removeAllBut(run).catch(() => undefined);
 
   let stopped: Promise<void> | undefined;
   return {
