@@ -1,0 +1,18 @@
+/** The table of codes is what the documentation says, word for word. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { DEAD_LETTER_CODES } from '../../../../pipelines/common/dead-letters/codes.ts';
+import { DEAD_LETTER_HEADERS } from '../../../../pipelines/common/dead-letters/dead-letter.ts';
+
+const page = readFileSync(new URL('../../../../docs/dead-letters.md', import.meta.url), 'utf8');
+
+test('every code is documented with its meaning and remedy, and no other', () => {
+  const rows = [...page.matchAll(/^\| `([a-z0-9_]+)` \| (.+) \| (.+) \|$/gm)].map(
+    ([, code, meaning, remedy]) => [code, { meaning, remedy }],
+  );
+  expect(Object.fromEntries(rows)).toEqual(DEAD_LETTER_CODES);
+});
+
+test('every header is documented', () => {
+  for (const header of Object.values(DEAD_LETTER_HEADERS)) expect(page).toContain(`\`${header}\``);
+});
