@@ -1,6 +1,6 @@
 /** Sends the simulated world to Kafka, malformed payloads among it, and keeps the books of what Kafka acknowledged. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LibrdKafkaError, Producer } from '@confluentinc/kafka-javascript';
+import kafka, { type LibrdKafkaError, type Producer } from '@confluentinc/kafka-javascript';
 import type { Config } from '../../../config/schema.ts';
 import { producerSettings } from '../../../pipelines/common/kafka/client-settings.ts';
 import { encode, makeEncoders } from './encoders.ts';
@@ -23,7 +23,7 @@ const PROGRESS_EVERY = 5_000;
 const FLUSH_TIMEOUT_MS = 60_000;
 
 async function connect(config: Config): Promise<Producer> {
-  const producer = new Producer({
+  const producer = new kafka.Producer({
     ...producerSettings(config),
     'linger.ms': 20,
     'queue.buffering.max.messages': 200_000,
