@@ -1,0 +1,20 @@
+/** What an error of the blob store means to the archive. */
+import { asOutage, blobErrorCode } from '../common/blob/container.ts';
+import { Outage } from '../common/errors.ts';
+
+/** Codes of a container that is not there, or not any more. */
+const NO_CONTAINER: ReadonlySet<string> = new Set([
+  'ContainerNotFound',
+  'ContainerBeingDeleted',
+  'ContainerDisabled',
+]);
+
+/** Translates what a call threw: a missing container too is waited for, since `migrate` makes it. */
+export function blobFault(error: unknown): unknown {
+  if (NO_CONTAINER.has(blobErrorCode(error) ?? '')) {
+    return new Outage('blob', 'the container does not exist: run `campaign-ledger migrate`', {
+      cause: error,
+    });
+  }
+  return asOutage(error);
+}

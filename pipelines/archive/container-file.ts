@@ -1,0 +1,63 @@
+/**
+ * Avro object container files, written so that the same records under the same name give the same bytes.
+ *
+ * ```
+ * ┌─────────┬──────────────────────────┬──────┬───────┬───────┬─────────────┬──────┬─────
+ * │ Obj 0x01│ metadata: map of bytes   │ sync │ count │ bytes │ deflated    │ sync │ ...
+ * │         │ avro.schema, avro.codec… │ 16 B │ long  │ long  │ records     │ 16 B │ next block
+ * └─────────┴──────────────────────────┴──────┴───────┴───────┴─────────────┴──────┴─────
+ * ```
+ */
+import { hash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { deflateRaw } from 'node:zlib';
+import { longSize, writeLong } from '../common/avro/varint.ts';
+
+export const MAGIC = Buffer.from('Obj\u0001', 'latin1');
+export const SYNC_BYTES = 16;
+
+/**
+ * A block is closed by the record that reaches this many uncompressed bytes. Part of the format: it decides where
+ * blocks end. Large enough for deflate to find what repeats, small enough for a reader to hold.
+ */
+export const BLOCK_BYTES = 256 * 1024;
+
+/**
+ * Fastest level; part of the format. Level 6 makes segments of events 4 % smaller and takes half as long again.
+ */
+const DEFLATE_LEVEL = 1;
+
+const deflate = promisify(deflateRaw);
+
+/** Not random, as Avro would have it, but the same at every replay. @param path the segment's, without prefix */
+export function syncMarker(path: string): Buffer {
+  return hash('sha256', path, 'buffer').subarray(0, SYNC_BYTES);
+}
+
+/** Off the event loop. @param data is read until the promise resolves */
+export function compress(data: Uint8Array): Promise<Buffer> {
+  // Events shrink to less than half: one piece of output, and each further one is a further turn of the event loop.
+  return deflate(data, { level: DEFLATE_LEVEL, chunkSize: Math.max(64, data.length >> 1) });
+}
+
+/** A block's bytes around its compressed data, in order. */
+export function framedBlock(count: number, data: Buffer, sync: Buffer): Buffer[] {
+  return [encodedLongs(count, data.length), data, sync];
+}
+
+/** @param metadata in the order in which it is written */
+export function fileHeader(metadata: readonly (readonly [string, string])[], sync: Buffer): Buffer {
+  const entries = metadata.flatMap(([key, value]) => [lengthPrefixed(key), lengthPrefixed(value)]);
+  return Buffer.concat([MAGIC, encodedLongs(metadata.length), ...entries, encodedLongs(0), sync]);
+}
+
+function lengthPrefixed(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([encodedLongs(bytes.length), bytes]);
+}
+
+function encodedLongs(...values: number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(values.reduce((size, value) => size + longSize(value), 0));
+  values.reduce((position, value) => writeLong(bytes, position, value), 0);
+  return bytes;
+}
