@@ -1,6 +1,6 @@
 /** The campaigns' results as a BI tool sees them, beside what the generator counted. */
 import type { ClickHouseClient } from '@clickhouse/client';
-import Table from 'cli-table3';
+import { textTable } from '../../../pipelines/common/text-table.ts';
 import type { CampaignBooks, WorldLedger } from '../world/world-ledger.ts';
 
 export interface CampaignResult {
@@ -76,24 +76,21 @@ function percent(part: number, whole: number): string {
 }
 
 export function campaignTable(results: readonly CampaignResult[]): string {
-  const table = new Table({
-    head: [
-      'campaign',
-      'channel',
-      'sent',
-      'delivered',
-      'opened by',
-      'machine opens',
-      'clicked by',
-      'clicks',
-      'conversions',
-      'unsubscribed',
+  const right = (head: string) => ({ head, align: 'right' as const });
+  return textTable(
+    [
+      { head: 'campaign' },
+      { head: 'channel' },
+      right('sent'),
+      right('delivered'),
+      right('opened by'),
+      right('machine opens'),
+      right('clicked by'),
+      right('clicks'),
+      right('conversions'),
+      right('unsubscribed'),
     ],
-    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: ['bold'], border: ['dim'] },
-  });
-  for (const result of results) {
-    table.push([
+    results.map((result) => [
       result.name,
       result.channel.toLowerCase(),
       result.sent,
@@ -104,7 +101,6 @@ export function campaignTable(results: readonly CampaignResult[]): string {
       result.clicks,
       result.conversions,
       result.unsubscribes,
-    ]);
-  }
-  return table.toString();
+    ]),
+  );
 }

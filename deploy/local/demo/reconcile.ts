@@ -1,10 +1,10 @@
 /** Holds Kafka, the archive, ClickHouse and the generator's own books against one another; asks no pipeline. */
 import type { ClickHouseClient } from '@clickhouse/client';
-import Table from 'cli-table3';
 import pc from 'picocolors';
 import type { Config } from '../../../config/schema.ts';
 import { deadLetterTopic, topicNames } from '../../../config/topics.ts';
 import type { KafkaAdmin } from '../../../pipelines/common/kafka/admin.ts';
+import { textTable } from '../../../pipelines/common/text-table.ts';
 import type { WorldLedger } from '../world/world-ledger.ts';
 import type { WorldTopic } from '../world/world-record.ts';
 
@@ -125,25 +125,27 @@ export async function reconcile(evidence: Evidence): Promise<ReconciledTopic[]> 
 const number = new Intl.NumberFormat('en-US');
 
 export function reconciliationTable(rows: readonly ReconciledTopic[]): string {
-  const table = new Table({
-    head: ['topic', 'in Kafka', '= archived', '= stored', '+ copies', '+ dead letters', ''],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
-    style: { head: ['bold'], border: ['dim'] },
-  });
-  for (const row of rows) {
-    const archived =
-      row.archived === row.archivedInAll
-        ? number.format(row.archived)
-        : `${number.format(row.archived)} (${number.format(row.archivedInAll)} in all)`;
-    table.push([
+  const right = (head: string) => ({ head, align: 'right' as const });
+  return textTable(
+    [
+      { head: 'topic' },
+      right('in Kafka'),
+      right('= archived'),
+      right('= stored'),
+      right('+ copies'),
+      right('+ dead letters'),
+      { head: '' },
+    ],
+    rows.map((row) => [
       row.topic,
       number.format(row.inKafka),
-      archived,
+      row.archived === row.archivedInAll
+        ? number.format(row.archived)
+        : `${number.format(row.archived)} (${number.format(row.archivedInAll)} in all)`,
       number.format(row.stored),
       number.format(row.copies),
       number.format(row.deadLetters),
       row.isBalanced ? pc.green('balances') : pc.red('DOES NOT BALANCE'),
-    ]);
-  }
-  return table.toString();
+    ]),
+  );
 }

@@ -1,26 +1,8 @@
 /** The report for a person at a terminal: what was sent, what came of it, and who the user was each time. */
-import Table from 'cli-table3';
 import pc from 'picocolors';
+import { textTable } from '../../common/text-table.ts';
 import { canonicalJson } from '../../profiles/fold/json-value.ts';
 import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportRecord, UserReport } from '../report.ts';
-
-const borders = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: ' ',
-} as const;
 
 /** Escape sequences and other control characters in a name or link must not reach the terminal. */
 function printable(text: string): string {
@@ -37,13 +19,15 @@ function profileName(ref: ProfileRef): string {
   return ref.status === 'found' ? `v${ref.version}` : ref.status === 'none_yet' ? 'none yet' : ref.status;
 }
 
-/** How long after the send: minutes, hours or days, whichever a person would say. */
+/** How long after the send, or before it: in the unit that a person would say. */
 function delay(from: string, to: string): string {
-  const minutes = Math.round((Date.parse(to) - Date.parse(from)) / 60_000);
-  if (minutes < 0) return 'before';
-  if (minutes < 60) return `+${minutes} min`;
-  if (minutes < 48 * 60) return `+${Math.round(minutes / 60)} h`;
-  return `+${Math.round(minutes / (24 * 60))} d`;
+  const seconds = Math.round((Date.parse(to) - Date.parse(from)) / 1000);
+  const sign = seconds < 0 ? '-' : '+';
+  const distance = Math.abs(seconds);
+  if (distance < 60) return `${sign}${distance} s`;
+  if (distance < 3600) return `${sign}${Math.round(distance / 60)} min`;
+  if (distance < 48 * 3600) return `${sign}${Math.round(distance / 3600)} h`;
+  return `${sign}${Math.round(distance / 86_400)} d`;
 }
 
 function entryLine(record: ReportRecord, entry: DeliveryEntry | FeedbackEntry): string {
@@ -76,16 +60,15 @@ export function* formatTable(report: UserReport): Generator<string> {
   const range = from === null && to === null ? 'all time' : `${from ?? 'the beginning'} to ${to ?? 'now'}`;
   yield `${pc.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${report.records.length} messages, ${report.profile_versions.length} profile versions\n\n`;
   if (report.records.length > 0) {
-    const table = new Table({
-      head: ['Sent', 'Campaign', 'Delivery', 'Reactions', 'Profile then', 'Changed since the record before'],
-      chars: borders,
-      style: { head: ['bold'], border: [], 'padding-left': 0, 'padding-right': 1 },
-      colWidths: [null, 26, 26, 44, null, 44],
-      wordWrap: true,
-      wrapOnWordBoundary: false,
-    });
-    table.push(...report.records.map(recordRow));
-    yield `${table.toString()}\n\n`;
+    const columns = [
+      { head: 'Sent' },
+      { head: 'Campaign', width: 26 },
+      { head: 'Delivery', width: 26 },
+      { head: 'Reactions', width: 44 },
+      { head: 'Profile then' },
+      { head: 'Changed since the record before', width: 44 },
+    ];
+    yield `${textTable(columns, report.records.map(recordRow))}\n\n`;
   }
   for (const version of report.profile_versions) {
     const end = version.valid_to === null ? 'now' : minute(version.valid_to);
