@@ -1,16 +1,18 @@
 /** `node guard.ts PROGRAM ARG…` runs a program that knows nothing of its parent, and kills it when standard input ends. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 const [file, ...args] = process.argv.slice(2);
 if (file === undefined) throw new Error('guard: no program is given');
 
-const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-const kill = () => child.kill('SIGKILL');
+let child: ChildProcess | undefined;
+const kill = () => child?.kill('SIGKILL');
 
-process.stdin.on('end', kill).on('error', kill).resume();
+// Before the program is there: a signal that found no handler would end the guard and leave the program behind.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => child?.kill(signal));
 process.on('exit', kill);
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+process.stdin.on('end', kill).on('error', kill).resume();
 
+child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
 child.on('error', (error) => {
   process.stderr.write(`${file}: ${error.message}\n`);
   process.exit(127);
