@@ -72,7 +72,7 @@ export function compareCampaigns(results: readonly CampaignResult[], books: Worl
 }
 
 function percent(part: number, whole: number): string {
-  return whole === 0 ? '' : `${((100 * part) / whole).toFixed(1)} %`;
+  return part === 0 ? '' : `${((100 * part) / whole).toFixed(1)} %`;
 }
 
 export function campaignTable(results: readonly CampaignResult[]): string {

@@ -7,6 +7,7 @@ import type { Config } from '../../../config/schema.ts';
 import { topicNames } from '../../../config/topics.ts';
 import type { KafkaAdmin, TopicPartition } from '../../../pipelines/common/kafka/admin.ts';
 import { consumerGroup } from '../../../pipelines/common/kafka/client-settings.ts';
+import { retryOutage } from '../../../pipelines/common/retry.ts';
 import { spawnLedger } from './ledger-process.ts';
 import { progressBar } from './progress-bar.ts';
 
@@ -95,7 +96,8 @@ export async function catchUp({ config, configFile, admin }: CatchUp): Promise<v
         throw new Error(`the pipelines ended with ${child.exitCode}; their log is ${logFile}`);
       if (performance.now() > giveUpAt)
         throw new Error(`the pipelines have not caught up; their log is ${logFile}`);
-      done = await committed(admin, byGroup);
+      // A group's coordinator may be busy for a moment: then there is simply nothing new to show.
+      done = await retryOutage(() => committed(admin, byGroup), { retry: config.retry, retries: 20 });
       bar.update(done);
     }
   } finally {

@@ -1,10 +1,12 @@
 /** The main job on the local stack, from nothing to a user's report: what a newcomer sees first. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../../../config/load.ts';
+import { EXIT, type ExitCode, withExitCode } from '../../../pipelines/command-context.ts';
 import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
+import { UsageError } from '../../../pipelines/common/errors.ts';
 import { createAdmin } from '../../../pipelines/common/kafka/admin.ts';
 import { produceWorld } from '../world/produce-world.ts';
 import { DEFAULT_UNTIL } from '../world/seed-command.ts';
@@ -31,39 +33,63 @@ function heading(text: string): void {
   say(`\n${pc.bold(text)}`);
 }
 
-async function runDemo(options: DemoOptions): Promise<void> {
+async function runDemo(options: DemoOptions): Promise<ExitCode> {
   const dataDir = resolve(options.data);
   const configFile = join(dataDir, 'config.yaml');
   const withConfig = ['--config', configFile] as const;
   const begun = performance.now();
 
-  // What an earlier demo kept running must not be wiped from under it; `down` on nothing does no harm.
-  await ledger(['stack', 'down', '--data', dataDir], { quiet: true, mayFail: true });
-  await rm(dataDir, { recursive: true, force: true });
-  await mkdir(dataDir, { recursive: true });
+  await clearDataDir(dataDir);
+  const takeDown = () => ledger(['stack', 'down', '--data', dataDir], { quiet: true, mayFail: true });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    process.stderr.write(`\n${signal}: taking the stack down\n`);
+    void takeDown().then(() => process.exit(EXIT.failed));
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
 
   heading('1. Local stack: Kafka, ClickHouse, Azure Blob (Azurite), schema registry');
   await ledger(['stack', 'up', '--data', dataDir, '--detach']);
-  let isBalanced = false;
+  let shown: Shown;
   try {
-    isBalanced = await showMainJob({ options, configFile, withConfig });
-  } finally {
-    if (options.keep !== true) await ledger(['stack', 'down', '--data', dataDir], { quiet: true });
+    shown = await showMainJob({ options, configFile, withConfig });
+  } catch (error) {
+    await takeDown();
+    throw error;
   }
-  const command = `npm run -s ledger -- report user --tenant aurora-shop --user u-000007 --format table --config ${configFile}`;
+  if (options.keep !== true) await takeDown();
+
+  const run = 'npm run -s ledger --';
   heading('Try next');
-  if (options.keep === true) {
-    say(`  ${command}`);
-    say(`  npm run -s ledger -- stack down --data ${dataDir}   (when you have seen enough)`);
-  } else {
-    say(`  npm run demo -- --keep     leaves the stack up, and says what to type then`);
-    say(`  npm run -s ledger -- stack up --data ${dataDir} --detach     starts it again on the same data`);
-  }
+  if (options.keep !== true)
+    say(`  ${run} stack up --data ${dataDir} --detach     starts the stack again, on the same data`);
+  say(
+    `  ${run} report user --tenant ${shown.tenant} --user ${shown.user} --config ${configFile}     the same report as JSON`,
+  );
+  say(`  ${run} stack down --data ${dataDir}     when you have seen enough`);
   say(`\n${pc.dim(`${Math.round((performance.now() - begun) / 1000)} s`)}`);
-  if (!isBalanced) {
-    say(pc.red('The books do not balance.'));
-    process.exitCode = 3;
+  if (shown.isBalanced) return EXIT.ok;
+  say(pc.red('The books do not balance.'));
+  return EXIT.discrepancy;
+}
+
+/** Wipes what an earlier demo left, also one that was kept running; never a folder that is anything else. */
+async function clearDataDir(dataDir: string): Promise<void> {
+  const entries = await readdir(dataDir).catch(() => []);
+  if (entries.length > 0 && !entries.includes('config.yaml')) {
+    throw new UsageError(
+      `--data: ${dataDir} holds something that no local stack made; name a new or empty folder`,
+    );
   }
+  if (entries.length > 0) await ledger(['stack', 'down', '--data', dataDir], { quiet: true, mayFail: true });
+  await rm(dataDir, { recursive: true, force: true });
+  await mkdir(dataDir, { recursive: true });
+}
+
+interface Shown {
+  readonly isBalanced: boolean;
+  /** Whose report was shown. */
+  readonly tenant: string;
+  readonly user: string;
 }
 
 interface MainJob {
@@ -72,13 +98,14 @@ interface MainJob {
   readonly withConfig: readonly [string, string];
 }
 
-async function showMainJob({ options, configFile, withConfig }: MainJob): Promise<boolean> {
+async function showMainJob({ options, configFile, withConfig }: MainJob): Promise<Shown> {
+  heading('2. Topics, schemas, tables, container: migrate');
   await ledger(['migrate', ...withConfig]);
   const config = await loadConfig({ file: configFile });
   const admin = createAdmin(config);
   const clickhouse = createClickHouse(config);
   try {
-    heading('2. A world of events: two companies, twelve campaigns, sixty days');
+    heading('3. A world of events: two companies, twelve campaigns, sixty days');
     const events = Number(options.events);
     const bar = progressBar('produced', events * 1.1);
     const books = await produceWorld({
@@ -91,10 +118,10 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
     });
     bar.finish();
 
-    heading('3. The pipelines: tracking and profiles to ClickHouse, archive to Blob');
+    heading('4. The pipelines: tracking and profiles to ClickHouse, archive to Blob');
     await catchUp({ config, configFile, admin });
 
-    heading('4. Do the books balance?');
+    heading('5. Do the books balance?');
     say(
       pc.dim(
         'Kafka: broker offsets. Archived: records read back from the blobs. Stored: SQL. Expected: the generator.',
@@ -103,7 +130,7 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
     const reconciliation = await reconcile({ config, admin, clickhouse, books });
     say(reconciliationTable(reconciliation));
 
-    heading('5. What the campaigns achieved');
+    heading('6. What the campaigns achieved');
     const results = await readCampaignResults(clickhouse, config.clickhouse.biDatabase);
     const disagreements = compareCampaigns(results, books);
     say(campaignTable(results));
@@ -111,17 +138,18 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
     if (disagreements.length === 0) say(pc.dim('Every figure equals what the generator counted.'));
 
     const [tenant = '', user = ''] = (mostInterestingUser(books.lateProfiles) ?? '').split('/');
-    heading(`6. One user, over all campaigns: ${tenant} / ${user}, with a profile change that came in late`);
+    heading(`7. One user, over all campaigns: ${tenant} / ${user}, with a profile change that came in late`);
     await ledger(['report', 'user', '--tenant', tenant, '--user', user, '--format', 'table', ...withConfig]);
 
-    heading('7. Where things are');
+    heading('8. Where things are');
     say(`  configuration  ${configFile}`);
     say(
       `  ClickHouse     ${config.clickhouse.url}   database ${config.clickhouse.database}, views for BI in ${config.clickhouse.biDatabase}`,
     );
     say(`  Blob           container ${config.blob.container}: raw/ (Avro segments), undecodable/, heads/`);
     say(`  Kafka          ${config.kafka.brokers.join(', ')}`);
-    return reconciliation.every((row) => row.isBalanced) && disagreements.length === 0;
+    const isBalanced = reconciliation.every((row) => row.isBalanced) && disagreements.length === 0;
+    return { isBalanced, tenant, user };
   } finally {
     await clickhouse.close();
     admin.close();
@@ -139,6 +167,6 @@ const program = new Command('demo')
   .option('--events <n>', 'about so many delivery and feedback events', '150000')
   .option('--seed <s>', 'decides the world', '1')
   .option('--keep', 'leave the stack running at the end')
-  .action(runDemo);
+  .action((options: DemoOptions) => withExitCode(() => runDemo(options)));
 
 await program.parseAsync();
