@@ -74,8 +74,9 @@ async function runDemo(options: DemoOptions): Promise<ExitCode> {
 
 /** Wipes what an earlier demo left, also one that was kept running; never a folder that is anything else. */
 async function clearDataDir(dataDir: string): Promise<void> {
-  const entries = await readdir(dataDir).catch(() => []);
-  if (entries.length > 0 && !entries.includes('config.yaml')) {
+  const entries: string[] = await readdir(dataDir).catch(() => []);
+  const isStack = ['config.yaml', 'kafka', 'clickhouse', 'registry'].every((name) => entries.includes(name));
+  if (entries.length > 0 && !isStack) {
     throw new UsageError(
       `--data: ${dataDir} holds something that no local stack made; name a new or empty folder`,
     );
