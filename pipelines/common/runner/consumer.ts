@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * a second a full queue runs dry long before it is filled again: that alone halves the rate of reading. Fetches are
  * counted as they come over the wire, so their size is what a well compressed topic multiplies.
  */
-const FETCH_SETTINGS = {
+export const FETCH_SETTINGS = {
   'fetch.queue.backoff.ms': 10,
   'fetch.max.bytes': 4 * 1024 * 1024,
   'fetch.message.max.bytes': 1024 * 1024,

@@ -2,6 +2,7 @@
 import { type PartitionRef, partitionKey } from '../batch.ts';
 import { PartitionStopped } from '../errors.ts';
 import type { SinkPosition } from '../sink.ts';
+import { readOffsetFacts } from './offset-facts.ts';
 import type { Beginning, Partition } from './partition.ts';
 import type { RunnerParts } from './parts.ts';
 import { resolveStart, type StartDecision } from './start-offset.ts';
@@ -72,24 +73,15 @@ async function resolveExisting(
     const each = await Promise.all(partitions.map((partition) => resolveExisting(parts, [partition])));
     return each.flat();
   }
-  const [committed, watermarks, ends] = await Promise.all([
+  const [committed, factsOf] = await Promise.all([
     parts.consumer.committed(partitions),
-    parts.admin.watermarks(partitions),
-    parts.admin.stableEnds(partitions),
+    readOffsetFacts(parts.admin, partitions),
   ]);
-  const at = ({ topic, partition }: Partition) => `${topic}/${partition}`;
-  const lowOf = new Map(watermarks.map(({ topic, partition, low }) => [`${topic}/${partition}`, low]));
-  const endOf = new Map(ends.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]));
   return partitions.map((partition): Resolution => {
     const { source } = partition;
     const sink = positions.get(partitionKey(source)) ?? NOTHING_STORED;
-    const group = committed.get(at(partition)) ?? null;
-    const decision = resolveStart({
-      sink,
-      committed: group,
-      low: lowOf.get(at(partition)) ?? 0,
-      end: endOf.get(at(partition)) ?? 0,
-    });
+    const group = committed.get(`${partition.topic}/${partition.partition}`) ?? null;
+    const decision = resolveStart({ sink, committed: group, ...factsOf(partition) });
     partition.stored = sink.next;
     if (decision.kind === 'stop') {
       const message = `${decision.reason}. ${whatToType(parts.pipeline.name, source, decision)}`;

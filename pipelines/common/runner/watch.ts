@@ -1,7 +1,7 @@
 /** Looks at the partitions from outside every few seconds: lag, retention, offsets that are gone, readers that stall. */
 import type { Clock } from '../clock.ts';
 import { Outage, PartitionStopped } from '../errors.ts';
-import type { PartitionOffset, TopicPartition } from '../kafka/admin.ts';
+import { readOffsetFacts } from './offset-facts.ts';
 import type { Partition } from './partition.ts';
 import type { RunnerParts } from './parts.ts';
 import { whatToType } from './resolver.ts';
@@ -97,19 +97,13 @@ export class Watch {
     }
     const partitions = assignment.all.filter(({ phase }) => phase === 'reading' || phase === 'stopped');
     if (partitions.length === 0) return;
-    await this.#checkTopicIds(partitions);
+    if (await this.#hasNewTopics(partitions)) return;
     // Positions as of before the question: what has been read since cannot be taken for too much.
     const readBefore = new Map(partitions.map((partition) => [partition, partition.readNext]));
-    const [watermarks, ends] = await Promise.all([
-      admin.watermarks(partitions),
-      admin.stableEnds(partitions),
-    ]);
+    const factsOf = await readOffsetFacts(admin, partitions);
     reached();
-    const lows = offsetsByPartition(watermarks.map(({ low, ...one }) => ({ ...one, offset: low })));
-    const endOf = offsetsByPartition(ends);
     for (const partition of partitions) {
-      const low = lows(partition);
-      const end = endOf(partition);
+      const { low, end } = factsOf(partition);
       this.#measure(partition, end);
       if (partition.phase !== 'reading') continue;
       const before = readBefore.get(partition) ?? partition.readNext;
@@ -118,11 +112,11 @@ export class Watch {
     }
     if (performance.now() - this.#retentionCheckedAt >= RETENTION_CHECK_MS) {
       this.#retentionCheckedAt = performance.now();
-      await warnOfRetention(this.#options, partitions, endOf);
+      await warnOfRetention(this.#options, partitions, (partition) => factsOf(partition).end);
     }
   }
 
-  async #checkTopicIds(partitions: readonly Partition[]): Promise<void> {
+  async #hasNewTopics(partitions: readonly Partition[]): Promise<boolean> {
     const { assignment, topicIds } = this.#options.parts;
     const ids = await topicIds.fetch();
     const renewed = partitions.filter(
@@ -132,6 +126,7 @@ export class Watch {
       renewed,
       'its topic was deleted or made anew; what was not yet written of the old one is gone',
     );
+    return renewed.length > 0;
   }
 
   #measure(partition: Partition, end: number): void {
@@ -198,9 +193,4 @@ export class Watch {
       new PartitionStopped(code, `${reason}. ${whatToType(pipeline.name, source, { code, missing })}`),
     );
   }
-}
-
-function offsetsByPartition(offsets: readonly PartitionOffset[]): (partition: TopicPartition) => number {
-  const byKey = new Map(offsets.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]));
-  return ({ topic, partition }) => byKey.get(`${topic}/${partition}`) ?? 0;
 }

@@ -214,6 +214,9 @@ describe('a topic made anew', () => {
         ),
       { everyMs: 200 },
     );
+    await eventually(async () => (await harness.admin.describeTopics([harness.topic])).size === 1, {
+      everyMs: 100,
+    });
     const after = await sourceOf(harness, 0);
     expect(after.topicId).not.toBe(before.topicId);
     // More than the old one had: its offsets could be taken for the old one's going on.
