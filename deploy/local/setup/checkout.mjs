@@ -30,6 +30,11 @@ export function pinnedNodeVersion() {
   return readFileSync(join(root, '.nvmrc'), 'utf8').trim().replace(/^v/, '');
 }
 
+/** npm's version, as package.json's packageManager says it: `npm@1.2.3`. */
+export function pinnedNpm() {
+  return readJson(join(root, 'package.json')).packageManager;
+}
+
 let lockedPackages;
 /** The packages of package-lock.json by their folder. */
 export function packagesInLock() {

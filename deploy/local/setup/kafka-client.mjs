@@ -1,5 +1,5 @@
 /** The native part of the Kafka client: kept from an earlier set-up, downloaded as published, or compiled here. */
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -136,7 +136,8 @@ async function build(node, kept) {
     await copyTree(join(root, 'node_modules', 'nan'), join(modules, 'nan'));
     const env = npmEnv(node, { CKJS_LINKING: 'dynamic', npm_config_build_from_source: 'true' });
     if (node.home !== null) {
-      symlinkSync(node.home, join(site, 'node'));
+      // Copied too, since gyp sees through a link to the path behind it.
+      await copyTree(join(node.home, 'include'), join(site, 'node', 'include'));
       env.npm_config_nodedir = join(site, 'node');
     }
     env.PATH = [join(root, 'node_modules', '.bin'), env.PATH].join(':');

@@ -1,7 +1,7 @@
 /** The Node that runs campaign-ledger: the machine's own where it is new enough, else one brought from npm. */
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { hasHome, inTools, pinnedNodeVersion, readJson, replaceFolder } from './checkout.mjs';
+import { hasHome, inTools, pinnedNodeVersion, pinnedNpm, readJson, replaceFolder } from './checkout.mjs';
 import { capture, run, StepFailed, which } from './processes.mjs';
 
 /** TypeScript runs unbuilt from these on. */
@@ -51,7 +51,7 @@ export function nodeStep(node) {
   return {
     name: 'node',
     label: node.isBrought ? `Node ${node.version}` : `the machine's Node ${node.version}`,
-    todo: `install Node ${node.version} from the npm package ${packageName()} (this machine's is ${process.version})`,
+    todo: `install Node ${node.version} and ${pinnedNpm()} by npm (this machine's Node is ${process.version})`,
 
     isReady() {
       if (!node.isBrought) return true;
@@ -67,20 +67,21 @@ export function nodeStep(node) {
 
     async run() {
       const fresh = inTools('node', `fresh-${process.pid}`);
-      const wanted = `${packageName()}@${node.version}`;
+      const wanted = [`${packageName()}@${node.version}`, pinnedNpm()];
       rmSync(fresh, { recursive: true, force: true });
       mkdirSync(fresh, { recursive: true });
       try {
         const [npm, args] = npmCommand(null);
         const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
-        await run(npm, [...args, 'install', '--prefix', fresh, ...flags, wanted], {
+        await run(npm, [...args, 'install', '--prefix', fresh, ...flags, ...wanted], {
           log: 'node',
           env: npmEnv(),
         });
         const folder = join(fresh, 'node_modules', packageName());
         const version = capture(join(folder, 'bin', 'node'), ['--version'])?.trim();
         if (version !== `v${node.version}`)
-          throw new StepFailed(`${wanted} does not run on this machine (it needs glibc 2.28 or newer)`);
+          throw new StepFailed(`${wanted[0]} does not run on this machine (it needs glibc 2.28 or newer)`);
+        addNpm(join(fresh, 'node_modules', 'npm'), folder);
         replaceFolder(folder, node.home);
       } finally {
         rmSync(fresh, { recursive: true, force: true });
@@ -89,7 +90,21 @@ export function nodeStep(node) {
   };
 }
 
-/** npm's own script, so that any Node can run it whatever its first line says. */
+/**
+ * Where Node's own archives have it. The machine's npm fits the machine's Node, not this one: Debian's compiles native
+ * modules that load Debian's Node as a library, and end the process.
+ */
+function addNpm(npm, home) {
+  mkdirSync(join(home, 'lib', 'node_modules'), { recursive: true });
+  renameSync(npm, join(home, 'lib', 'node_modules', 'npm'));
+  symlinkSync(npmIn('..'), join(home, 'bin', 'npm'));
+}
+
+function npmIn(home) {
+  return join(home, 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js');
+}
+
+/** The script of the machine's npm, so that any Node can run it whatever its first line says. */
 function npmScript() {
   const started = process.env.npm_execpath;
   if (started !== undefined && /npm-cli\.js$/.test(started) && existsSync(started)) return started;
@@ -101,7 +116,7 @@ function npmScript() {
 
 /** The program and first arguments that start npm under `node` (null: under the Node that runs now). */
 export function npmCommand(node) {
-  const script = npmScript();
+  const script = node?.isBrought && existsSync(npmIn(node.home)) ? npmIn(node.home) : npmScript();
   return script === null ? ['npm', []] : [node === null ? process.execPath : node.bin, [script]];
 }
 
