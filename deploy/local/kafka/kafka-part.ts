@@ -86,7 +86,8 @@ async function formatOnce(dataDir: string): Promise<void> {
     properties,
     formatProperties(serverProperties({ logDir: fresh, port: 9092, controllerPort: 9093 })),
   );
-  const clusterId = randomBytes(16).toString('base64url');
+  // Its first character may not be a dash: the tool would take the id for an option.
+  const clusterId = `L${randomBytes(16).toString('base64url').slice(1)}`;
   const flags = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classPath()];
   await promisify(execFile)(javaFile(), [
     ...flags,
