@@ -80,6 +80,7 @@ export class ArchiveSink implements Sink {
     // begins none, and even then all of it is in the archive.
     if (held.head?.next === last + 1 && held.head.intent === null) return;
     const begun = begunIntent(batch, held);
+    const begin = held.head?.begin ?? first;
 
     const schemas = new BatchSchemas(this.#options.schemas, begun?.schemas ?? null);
     const segments = await encodeBatch(batch, schemas);
@@ -88,7 +89,7 @@ export class ArchiveSink implements Sink {
       requireFence(source, fence);
       faultPoint('before-intent', PIPELINE);
       const intent: Intent = { first, last, format: SEGMENT_FORMAT, schemas: schemas.used() };
-      held = await heads.replace(source, held, { next: first, intent });
+      held = await heads.replace(source, held, { begin, next: first, intent });
       this.#held.set(partitionKey(source), held);
     }
     faultPoint('after-intent', PIPELINE);
@@ -97,7 +98,7 @@ export class ArchiveSink implements Sink {
 
     requireFence(source, fence);
     faultPoint('before-head', PIPELINE);
-    held = await heads.replace(source, held, { next: last + 1, intent: null });
+    held = await heads.replace(source, held, { begin, next: last + 1, intent: null });
     this.#held.set(partitionKey(source), held);
     faultPoint('after-head', PIPELINE);
     this.#showPosition(source, last + 1);

@@ -19,6 +19,8 @@ export interface Intent extends OffsetRange {
 }
 
 export interface Head {
+  /** Where the archive of this partition begins: without it, nobody would miss the first segments. */
+  readonly begin: number;
   /** The next offset that the archive needs: the end of the chain of segments. */
   readonly next: number;
   /** A batch that may be written in part; begins at `next`. */
@@ -38,6 +40,7 @@ const headSchema = z.object({
   topic: z.string(),
   topic_id: z.string(),
   partition: z.int().min(0),
+  begin: offset,
   next: offset,
   intent: z
     .object({ first: offset, last: offset, format: z.int().min(1), schemas: z.array(offset) })
@@ -105,8 +108,8 @@ export class HeadStore {
 }
 
 /** Only what the partition's data decide: the same step writes the same text, whoever takes it and whenever. */
-function toText({ topic, topicId, partition }: PartitionRef, { next, intent }: Head): string {
-  const body = { version: VERSION, topic, topic_id: topicId, partition, next, intent };
+function toText({ topic, topicId, partition }: PartitionRef, { begin, next, intent }: Head): string {
+  const body = { version: VERSION, topic, topic_id: topicId, partition, begin, next, intent };
   return `${JSON.stringify(body, null, 2)}\n`;
 }
 
@@ -115,14 +118,8 @@ function parse(source: PartitionRef, text: string): Head {
   const isOurs =
     result.success && result.data.topic_id === source.topicId && result.data.partition === source.partition;
   if (isOurs) {
-    const { next, intent } = result.data;
-    return {
-      next,
-      intent:
-        intent === null
-          ? null
-          : { first: intent.first, last: intent.last, format: intent.format, schemas: intent.schemas },
-    };
+    const { begin, next, intent } = result.data;
+    return { begin, next, intent };
   }
   throw new PartitionStopped(
     'head_unreadable',

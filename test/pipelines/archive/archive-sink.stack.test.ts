@@ -175,7 +175,7 @@ describe('ArchiveSink', () => {
     expect(await sink.positions([place.source])).toEqual(new Map([[key, { next: null, intent: null }]]));
     await sink.write([batchOf(place, 10, 18)], always);
     await sink.write([batchOf(place, 19, 19)], always);
-    expect(await headOf(place)).toEqual({ next: 20, intent: null });
+    expect(await headOf(place)).toEqual({ begin: 10, next: 20, intent: null });
     expect(await newSink(place).positions([place.source])).toEqual(
       new Map([[key, { next: 20, intent: null }]]),
     );
@@ -237,7 +237,7 @@ describe('ArchiveSink', () => {
           const after = new Map((await blobsOf(place)).map(({ path, etag }) => [path, etag]));
           for (const { path, etag } of before) expect(after.get(path)).toBe(etag);
           await sink.write([batchOf(place, 109, 109)], always);
-          expect(await headOf(place)).toEqual({ next: 110, intent: null });
+          expect(await headOf(place)).toEqual({ begin: 100, next: 110, intent: null });
         }
       }
     }
@@ -267,7 +267,7 @@ describe('ArchiveSink', () => {
     };
     await Promise.all([own(1), own(2), own(3)]);
     expect(fenced).toBeGreaterThan(0);
-    expect(await headOf(place)).toEqual({ next: end, intent: null });
+    expect(await headOf(place)).toEqual({ begin: 0, next: end, intent: null });
     const values = await archivedValues(place);
     expect([...values.keys()].sort((a, b) => a - b)).toEqual(
       Array.from({ length: end }, (_, offset) => offset),
@@ -289,7 +289,7 @@ describe('ArchiveSink', () => {
     await heir.write([batchOf(place, 0, 5)], always);
     await heir.write([batchOf(place, 6, 9)], always);
     await expect(frozen.write([batchOf(place, 0, 7)], always)).rejects.toThrow(Fenced);
-    expect(await headOf(place)).toEqual({ next: 10, intent: null });
+    expect(await headOf(place)).toEqual({ begin: 0, next: 10, intent: null });
   });
 
   it.each([0, 1, 2, 3])('writes nothing more once the fence has closed after %d steps', async (open) => {
@@ -323,7 +323,7 @@ describe('ArchiveSink', () => {
     // After a person has put it right the same batch goes in.
     await container.deleteBlob(name);
     await newSink(place).write([batchOf(place, 0, 5)], always);
-    expect(await headOf(place)).toEqual({ next: 6, intent: null });
+    expect(await headOf(place)).toEqual({ begin: 0, next: 6, intent: null });
   });
 
   it('takes equal content under another compression for done, and equal bytes without metadata', async () => {
@@ -338,7 +338,7 @@ describe('ArchiveSink', () => {
       await blob.upload(bytes, bytes.length, index === 0 ? recompressed : {});
     }
     await newSink(place).write([batchOf(place, 0, 5)], always);
-    expect(await headOf(place)).toEqual({ next: 6, intent: null });
+    expect(await headOf(place)).toEqual({ begin: 0, next: 6, intent: null });
   });
 
   it('writes nothing while the registry cannot be asked', async () => {
