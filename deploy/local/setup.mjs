@@ -43,7 +43,8 @@ function stepsUpTo(upTo, node) {
 async function bringAll(steps) {
   refuseUnknownPlatform(steps);
   const todo = steps.filter((step) => !step.isReady());
-  const needs = (await Promise.all(todo.map((step) => step.needs()))).flat();
+  const named = (await Promise.all(todo.map((step) => step.needs()))).flat();
+  const needs = named.filter(({ what }, index) => named.findIndex((need) => need.what === what) === index);
   if (needs.length > 0 && !canInstall(needs)) throw new CannotSetUp(describeMissing(needs));
   sweepLeftovers();
   if (needs.length > 0)

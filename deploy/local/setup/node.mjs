@@ -58,12 +58,7 @@ export function nodeStep(node) {
       return readJson(join(node.home, 'package.json'))?.version === node.version && existsSync(node.bin);
     },
 
-    needs() {
-      if (npmScript() !== null || which('npm') !== null) return [];
-      return [
-        { what: 'npm', why: `to bring Node ${node.version} and the packages`, apt: ['npm'], brew: ['node'] },
-      ];
-    },
+    needs: npmNeeds,
 
     async run() {
       const fresh = inTools('node', `fresh-${process.pid}`);
@@ -102,6 +97,12 @@ function addNpm(npm, home) {
 
 function npmIn(home) {
   return join(home, 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js');
+}
+
+/** What is missing for npm to be run at all. */
+export function npmNeeds() {
+  if (npmScript() !== null || which('npm') !== null) return [];
+  return [{ what: 'npm', why: 'to bring Node and the packages', apt: ['npm'], dnf: ['npm'], brew: ['node'] }];
 }
 
 /** The script of the machine's npm, so that any Node can run it whatever its first line says. */

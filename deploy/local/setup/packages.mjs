@@ -12,7 +12,7 @@ import {
   root,
   writeStamp,
 } from './checkout.mjs';
-import { npmCommand, npmEnv } from './node.mjs';
+import { npmCommand, npmEnv, npmNeeds } from './node.mjs';
 import { run } from './processes.mjs';
 
 /** npm writes this after everything else: it says what an install that ended has put in place. */
@@ -35,7 +35,7 @@ export function packagesStep(node) {
       return Object.keys(installed).every((folder) => existsSync(join(root, folder)));
     },
 
-    needs: () => [],
+    needs: npmNeeds,
 
     async run() {
       const [npm, args] = npmCommand(node);
