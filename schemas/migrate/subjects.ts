@@ -5,7 +5,7 @@ import { type TopicRole, topicNames } from '../../config/topics.ts';
 import type { RegistryAnswer, RegistryHttp } from '../../pipelines/common/registry/registry-http.ts';
 import type { Change, Finding, Plan } from './plan.ts';
 
-const SCHEMA_FILES = {
+export const SCHEMA_FILES = {
   definitions: 'campaign-definition.avsc',
   delivery: 'delivery-event.avsc',
   feedback: 'feedback-event.avsc',
