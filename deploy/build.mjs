@@ -19,6 +19,8 @@ try {
   const args = ['-p', join(root, 'tsconfig.build.json'), '--outDir', fresh];
   const { status } = spawnSync(process.execPath, [tsc, ...args], { stdio: 'inherit' });
   if (status !== 0) throw new Error('the sources do not compile');
+  // What is imported from here serves a checkout: it needs development packages and Kafka's jars.
+  rmSync(join(fresh, 'deploy'), { recursive: true, force: true });
   for (const folder of ['config', 'pipelines', 'schemas']) copyAssets(folder);
   cpSync(join(root, 'package.json'), join(fresh, 'package.json'));
   rmSync(dist, { recursive: true, force: true });

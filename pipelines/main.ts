@@ -3,6 +3,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, withExitCode } from './command-context.ts';
+import { UsageError } from './common/errors.ts';
 
 type Register = (program: Command) => void;
 
@@ -17,7 +18,7 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'stack',
     description: 'run Kafka, ClickHouse, Azure Blob and a schema registry on this machine',
-    load: async () => [(await import('../deploy/local/stack/stack-command.ts')).registerStackCommands],
+    load: async () => [(await importLocalStack()).registerStackCommands],
   },
   {
     name: 'migrate',
@@ -40,6 +41,19 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('../config/validate-command.ts')).registerConfigCommand],
   },
 ];
+
+/** The local stack is left out of a build: what it consists of is installed in a checkout only. */
+async function importLocalStack() {
+  try {
+    return await import('../deploy/local/stack/stack-command.ts');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    if (!error.message.includes("/stack-command.js'")) throw error;
+    throw new UsageError(
+      'the local stack runs in a checkout of campaign-ledger: npm run -s ledger -- stack …',
+    );
+  }
+}
 
 /** Runs one command line; sets process.exitCode. @param argv without the interpreter and the script */
 export async function main(argv: readonly string[]): Promise<void> {
