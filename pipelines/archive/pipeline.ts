@@ -5,6 +5,7 @@ import { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import type { Pipeline, PipelineDependencies } from '../common/runner/pipeline.ts';
 import { ArchiveSink, PIPELINE } from './archive-sink.ts';
 import { SegmentSchemas } from './batch-schemas.ts';
+import { GapRecords } from './gap-records.ts';
 import { HeadStore } from './head.ts';
 import { SegmentStore } from './segment-store.ts';
 
@@ -19,19 +20,24 @@ import { SegmentStore } from './segment-store.ts';
 export function createArchivePipeline({ config, logger, metrics, clock }: PipelineDependencies): Pipeline {
   const { prefix } = config.blob;
   const container = createContainer(config);
+  const heads = new HeadStore(container, prefix);
+  const gaps = new GapRecords(container, { prefix, heads });
   const registry = new WriterSchemas({ settings: config.schemaRegistry, clock });
 
   return {
     name: PIPELINE,
     topics: Object.values(topicNames(config)),
     flush: 'partition',
-    sink: new ArchiveSink({
-      heads: new HeadStore(container, prefix),
-      segments: new SegmentStore(container, prefix),
-      schemas: new SegmentSchemas(registry),
-      metrics,
-      logger,
-      close: () => registry.close(),
-    }),
+    sink: Object.assign(
+      new ArchiveSink({
+        heads,
+        segments: new SegmentStore(container, prefix),
+        schemas: new SegmentSchemas(registry),
+        metrics,
+        logger,
+        close: () => registry.close(),
+      }),
+      { acceptGap: gaps.acceptGap.bind(gaps) },
+    ),
   };
 }

@@ -1,5 +1,6 @@
 /** The sink of the pipelines that write to ClickHouse: a chain of steps over the batches of all partitions at once. */
 import type { Batch } from '../batch.ts';
+import type { AcceptsGaps } from '../gaps.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Sink } from '../sink.ts';
 import { EncodedBatch, type OnRow } from './encoded-batch.ts';
@@ -21,7 +22,7 @@ export interface ClickHouseSinkOptions {
   readonly close: () => Promise<void>;
 }
 
-export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
+export function createClickHouseSink(options: ClickHouseSinkOptions): Sink & AcceptsGaps {
   const { pipeline, encoders, chain, progress, metrics, onRow, close } = options;
   /** What an attempt has encoded serves the next one: the runner comes again with the same batches. */
   const encoded = new WeakMap<Batch, EncodedBatch>();
@@ -55,6 +56,8 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink {
     },
 
     release: (sources) => progress.forget(sources),
+
+    acceptGap: (source, gap) => progress.acceptGap(source, gap),
 
     close,
   };

@@ -2,7 +2,9 @@
 import { type Batch, type PartitionRef, partitionKey } from '../batch.ts';
 import type { ClickHouseClient } from '../clickhouse/client.ts';
 import type { Clock } from '../clock.ts';
+import { UsageError } from '../errors.ts';
 import { faultPoint } from '../fault-points.ts';
+import type { Gap } from '../gaps.ts';
 import type { SinkPosition } from '../sink.ts';
 import type { FlushStep } from './flush.ts';
 import { translate } from './row-insert.ts';
@@ -45,32 +47,51 @@ export class Progress {
     );
   }
 
+  /** Moves the progress past records that will never come, with a note of who says so and why. */
+  async acceptGap(source: PartitionRef, { first, last, by, reason }: Gap): Promise<void> {
+    const position = (await this.positions([source])).get(partitionKey(source));
+    const next = position?.next ?? first;
+    if (next === last + 1) return;
+    if (next !== first) {
+      throw new UsageError(
+        `${this.#options.pipeline} needs offset ${next}: a gap can only be accepted from there on`,
+      );
+    }
+    const note = `offsets ${first} to ${last} accepted as missing by ${by}: ${reason}`;
+    await this.#insert([{ ...this.#row({ source, last }), note }]);
+  }
+
   forget(sources: readonly PartitionRef[]): void {
     for (const source of sources) this.#epochs.delete(partitionKey(source));
   }
 
   /** The last step of every chain: whatever came before it is durable, so the partitions have come this far. */
   record(): FlushStep {
-    const { pipeline, client, signal } = this.#options;
+    const { pipeline } = this.#options;
     return async (flush) => {
       flush.assertOurs();
       faultPoint('before-progress', pipeline);
-      try {
-        await client.insert({
-          table: 'progress',
-          format: 'JSONEachRow',
-          columns: ['pipeline', 'topic', 'topic_id', 'partition', 'epoch', 'next_offset', 'written_at'],
-          values: flush.batches.map(({ batch }) => this.#row(batch)),
-          abort_signal: signal,
-        });
-      } catch (error) {
-        throw translate(error);
-      }
+      await this.#insert(flush.batches.map(({ batch }) => this.#row(batch)));
       faultPoint('after-progress', pipeline);
     };
   }
 
-  #row({ source, last }: Batch): Record<string, string | number> {
+  async #insert(values: readonly Record<string, string | number>[]): Promise<void> {
+    const { client, signal } = this.#options;
+    try {
+      await client.insert({
+        table: 'progress',
+        format: 'JSONEachRow',
+        columns: ['pipeline', 'topic', 'topic_id', 'partition', 'epoch', 'next_offset', 'written_at', 'note'],
+        values,
+        abort_signal: signal,
+      });
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  #row({ source, last }: Pick<Batch, 'source' | 'last'>): Record<string, string | number> {
     const { topic, topicId, partition } = source;
     return {
       pipeline: this.#options.pipeline,
@@ -79,6 +100,7 @@ export class Progress {
       partition,
       epoch: this.#epochs.get(partitionKey(source)) ?? 0,
       next_offset: last + 1,
+      note: '',
       written_at: new Date(this.#options.clock.now()).toISOString().replace('T', ' ').replace('Z', ''),
     };
   }

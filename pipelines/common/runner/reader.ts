@@ -6,7 +6,6 @@ import type { RunnerParts } from './parts.ts';
 
 /** Records a call; more does not go faster (measured). */
 const MOST_RECORDS = 1_000;
-const LEAST_RECORDS = 16;
 /** Bytes that one call should bring at most: of large records it takes fewer. */
 const CALL_BYTES = 4 * 1024 * 1024;
 
@@ -78,7 +77,7 @@ export class Reader {
       const before = gatherer.gatheredBytes;
       gatherer.gather(records, performance.now());
       const average = (gatherer.gatheredBytes - before) / records.length;
-      this.#most = Math.max(LEAST_RECORDS, Math.min(MOST_RECORDS, Math.floor(CALL_BYTES / (average + 1))));
+      this.#most = Math.max(1, Math.min(MOST_RECORDS, Math.floor(CALL_BYTES / (average + 1))));
       metrics.bufferedBytes.set({ pipeline: pipeline.name }, gatherer.bufferedBytes + gatherer.replayBytes);
     }
     for (const end of ends) gatherer.reachedEnd(end);
