@@ -31,6 +31,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('./run-command.ts')).registerRunCommand],
   },
   {
+    name: 'archive',
+    description: 'what is in the archive, whether it is whole, how to read it',
+    load: async () => [(await import('./archive/archive-command.ts')).registerArchiveCommands],
+  },
+  {
     name: 'report',
     description: 'reports on demand',
     load: async () => [(await import('./report/report-command.ts')).registerReportCommand],

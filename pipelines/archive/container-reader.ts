@@ -59,6 +59,11 @@ export class ContainerReader {
     }
   }
 
+  /** For those who want the header only. */
+  async close(): Promise<void> {
+    await this.#bytes.close();
+  }
+
   async #block(): Promise<ContainerBlock> {
     const { position } = this.#bytes;
     const where = `the block at byte ${position}`;

@@ -1,0 +1,254 @@
+/** Proves the archive by itself: for each partition one chain of batches without gap or overlap, each batch whole. */
+import { type OffsetRange, type PartitionRef, partitionKey } from '../common/batch.ts';
+import { PartitionStopped } from '../common/errors.ts';
+import { type BatchFault, checkBatch } from './check-batch.ts';
+import { type Head, HeadStore } from './head.ts';
+import { type ArchivePlace, type ListedBlob, listHeads, listTopic, orderKey } from './listing.ts';
+import { OffsetRanges } from './offset-ranges.ts';
+
+export type DiscrepancyCode =
+  | BatchFault['code']
+  | 'segment_missing'
+  | 'segment_overlap'
+  | 'segment_beyond_head'
+  | 'foreign_blob'
+  | 'head_missing'
+  | 'head_unreadable';
+
+export interface Discrepancy {
+  readonly code: DiscrepancyCode;
+  readonly topic: string;
+  readonly topicId: string | null;
+  readonly partition: number | null;
+  /** Offsets concerned. */
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly path: string | null;
+  /** What is wrong and what to do about it. */
+  readonly message: string;
+}
+
+export interface VerifiedPartition extends PartitionRef {
+  /** Null without a readable head. */
+  readonly begin: number | null;
+  readonly next: number | null;
+  /** A batch that was begun and not yet ended. */
+  readonly intent: OffsetRange | null;
+  readonly segments: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export interface ArchiveVerdict {
+  readonly partitions: readonly VerifiedPartition[];
+  readonly discrepancies: readonly Discrepancy[];
+}
+
+export interface VerifyOptions extends ArchivePlace {
+  readonly topics: readonly string[];
+  /** Reads every segment to its end; else names, metadata and counts only. */
+  readonly isDeep: boolean;
+  /** Called now and then with the segments seen so far. */
+  readonly onProgress?: (segments: number) => void;
+}
+
+/** May run while the archive is being written: what was begun before it ended is not held against it. */
+export async function verifyArchive(options: VerifyOptions): Promise<ArchiveVerdict> {
+  const partitions: VerifiedPartition[] = [];
+  const discrepancies: Discrepancy[] = [];
+  let segments = 0;
+  for (const topic of options.topics) {
+    const check = new TopicCheck(topic, options, (discrepancy) => discrepancies.push(discrepancy));
+    await check.run(() => options.onProgress?.(++segments));
+    partitions.push(...check.partitions());
+  }
+  return { partitions, discrepancies };
+}
+
+interface Chain {
+  readonly source: PartitionRef;
+  /** When the check began, and when it ended. */
+  before: Head | null;
+  after: Head | null;
+  isReadable: boolean;
+  readonly covered: OffsetRanges;
+  segments: number;
+  records: number;
+  bytes: number;
+}
+
+class TopicCheck {
+  readonly #topic: string;
+  readonly #options: VerifyOptions;
+  readonly #heads: HeadStore;
+  readonly #report: (discrepancy: Discrepancy) => void;
+  readonly #chains = new Map<string, Chain>();
+
+  constructor(topic: string, options: VerifyOptions, report: (discrepancy: Discrepancy) => void) {
+    this.#topic = topic;
+    this.#options = options;
+    this.#heads = new HeadStore(options.container, options.prefix);
+    this.#report = report;
+  }
+
+  async run(onSegment: () => void): Promise<void> {
+    for (const { topicId, partition } of await listHeads(this.#options, this.#topic)) {
+      const chain = this.#chainOf({ topic: this.#topic, topicId, partition });
+      chain.before = await this.#readHead(chain);
+    }
+    let group: ListedBlob[] = [];
+    for await (const blob of listTopic(this.#options, this.#topic)) {
+      onSegment();
+      const [previous] = group;
+      if (previous !== undefined && orderKey(previous) !== orderKey(blob)) {
+        await this.#checkGroup(group);
+        group = [];
+      }
+      group.push(blob);
+    }
+    await this.#checkGroup(group);
+    for (const chain of this.#chains.values()) await this.#checkChain(chain);
+  }
+
+  partitions(): VerifiedPartition[] {
+    const order = (a: VerifiedPartition, b: VerifiedPartition) =>
+      a.topicId === b.topicId ? a.partition - b.partition : a.topicId < b.topicId ? -1 : 1;
+    return [...this.#chains.values()]
+      .map(({ source, after, segments, records, bytes }) => ({
+        ...source,
+        begin: after?.begin ?? null,
+        next: after?.next ?? null,
+        intent: after?.intent == null ? null : { first: after.intent.first, last: after.intent.last },
+        segments,
+        records,
+        bytes,
+      }))
+      .sort(order);
+  }
+
+  /** Blobs of one folder, partition and range: one batch, or one for each topic id. */
+  async #checkGroup(group: readonly ListedBlob[]): Promise<void> {
+    const batches = new Map<string, ListedBlob[]>();
+    for (const blob of group) {
+      const { name, path } = blob;
+      if (name === null) {
+        this.#report({
+          ...this.#nowhere(),
+          code: 'foreign_blob',
+          path,
+          message: 'is not named as a segment is: move it out of the archive',
+        });
+      } else {
+        batches.set(name.topicId, [...(batches.get(name.topicId) ?? []), blob]);
+      }
+    }
+    for (const parts of batches.values()) await this.#checkParts(parts);
+  }
+
+  async #checkParts(parts: readonly ListedBlob[]): Promise<void> {
+    const name = parts[0]?.name;
+    if (name == null) return;
+    const { topic, topicId, partition, first, last } = name;
+    const chain = this.#chainOf({ topic, topicId, partition });
+    for (const { bytes, metadata } of parts) {
+      chain.segments += 1;
+      chain.bytes += bytes;
+      chain.records += metadata?.count ?? 0;
+    }
+    const overlap = chain.covered.add({ first, last });
+    if (overlap !== null) {
+      this.#report({
+        ...this.#nowhere(),
+        ...chain.source,
+        ...overlap,
+        code: 'segment_overlap',
+        path: parts[0]?.path ?? null,
+        message: `offsets ${overlap.first}..${overlap.last} are in another segment too: one of them was copied here, remove it`,
+      });
+    }
+    // A batch that was begun since may be there in part, and so may all of a partition that had no head yet.
+    if (chain.isReadable && first >= (chain.before?.next ?? 0)) return;
+    for (const { code, path, message } of await checkBatch(this.#options, parts)) {
+      this.#report({ ...chain.source, code, path, message, first, last });
+    }
+  }
+
+  async #checkChain(chain: Chain): Promise<void> {
+    const { source, before, covered } = chain;
+    const after = await this.#readHead(chain);
+    chain.after = after;
+    if (after === null) {
+      if (!chain.isReadable) return;
+      this.#report({
+        ...this.#nowhere(),
+        ...source,
+        code: 'head_missing',
+        message:
+          'there are segments, but no head: restore it from its versions before the archive runs again',
+      });
+      return;
+    }
+    const gaps = before === null ? [] : covered.gapsIn({ first: before.begin, last: before.next - 1 });
+    for (const gap of gaps) {
+      this.#report({
+        ...source,
+        ...gap,
+        code: 'segment_missing',
+        path: null,
+        message: `offsets ${gap.first}..${gap.last} are in no segment: restore the blob from its versions, or from a copy of the account`,
+      });
+    }
+    const end = Math.max(after.next - 1, after.intent?.last ?? 0);
+    for (const stray of covered.outside({ first: after.begin, last: end })) {
+      this.#report({
+        ...source,
+        ...stray,
+        code: 'segment_beyond_head',
+        path: null,
+        message: `offsets ${stray.first}..${stray.last} are in a segment outside ${after.begin}..${end}, which is what the head says was written`,
+      });
+    }
+  }
+
+  async #readHead(chain: Chain): Promise<Head | null> {
+    try {
+      return (await this.#heads.read(chain.source)).head;
+    } catch (error) {
+      if (!(error instanceof PartitionStopped)) throw error;
+      if (chain.isReadable) {
+        this.#report({
+          ...this.#nowhere(),
+          ...chain.source,
+          code: 'head_unreadable',
+          message: error.message,
+        });
+      }
+      chain.isReadable = false;
+      return null;
+    }
+  }
+
+  #chainOf(source: PartitionRef): Chain {
+    const key = partitionKey(source);
+    let chain = this.#chains.get(key);
+    if (chain === undefined) {
+      const covered = new OffsetRanges();
+      chain = {
+        source,
+        before: null,
+        after: null,
+        isReadable: true,
+        covered,
+        segments: 0,
+        records: 0,
+        bytes: 0,
+      };
+      this.#chains.set(key, chain);
+    }
+    return chain;
+  }
+
+  #nowhere() {
+    return { topic: this.#topic, topicId: null, partition: null, first: null, last: null, path: null };
+  }
+}
