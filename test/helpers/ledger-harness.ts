@@ -1,7 +1,5 @@
 /** A ledger of a test's own on the shared stack: topics, schemas, tables, and the pipelines that write to ClickHouse. */
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import kafka, { type MessageHeader } from '@confluentinc/kafka-javascript';
 import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
@@ -21,6 +19,7 @@ import type {
   RunningPipeline,
 } from '../../pipelines/common/runner/pipeline.ts';
 import { runPipeline } from '../../pipelines/common/runner/runner.ts';
+import { readMigrations, statementsOf } from '../../schemas/migrate/clickhouse/migration-files.ts';
 
 export type Overrides = NonNullable<LoadOptions['overrides']>;
 
@@ -69,7 +68,14 @@ export class LedgerHarness {
       partitions = 3,
       topicConfigs = {},
       overrides = {},
-    }: { partitions?: number; topicConfigs?: Record<string, string>; overrides?: Overrides } = {},
+      prepare = (config) => prepareByHand(config, { partitions, topicConfigs }),
+    }: {
+      partitions?: number;
+      topicConfigs?: Record<string, string>;
+      overrides?: Overrides;
+      /** Makes topics and tables; by hand when left out. */
+      prepare?: (config: Config) => Promise<void>;
+    } = {},
   ): Promise<LedgerHarness> {
     const unique = randomUUID().slice(0, 8);
     const config = await loadConfig({
@@ -91,18 +97,9 @@ export class LedgerHarness {
         },
       } as Overrides,
     });
+    await prepare(config);
     const admin = createAdmin(config);
     const topics = ROLES.map((role) => topicNames(config)[role]);
-    for (const topic of topics) {
-      await admin.createTopic({ topic, partitions, replicationFactor: 1, configs: topicConfigs });
-      await admin.createTopic({
-        topic: deadLetterTopic(topic),
-        partitions: 1,
-        replicationFactor: 1,
-        configs: { 'max.message.bytes': String(1024 * 1024 + 64 * 1024) },
-      });
-    }
-    await applyTables(config);
     const described = await admin.describeTopics(topics);
     const topicIds = new Map([...described.values()].map(({ topic, topicId }) => [topic, topicId]));
     return new LedgerHarness(config, { admin, encoders: await makeEncoders(config), topicIds });
@@ -279,20 +276,33 @@ export class LedgerHarness {
   }
 }
 
+async function prepareByHand(
+  config: Config,
+  { partitions, topicConfigs }: { partitions: number; topicConfigs: Record<string, string> },
+): Promise<void> {
+  const admin = createAdmin(config);
+  for (const role of ROLES) {
+    const topic = topicNames(config)[role];
+    await admin.createTopic({ topic, partitions, replicationFactor: 1, configs: topicConfigs });
+    await admin.createTopic({
+      topic: deadLetterTopic(topic),
+      partitions: 1,
+      replicationFactor: 1,
+      configs: { 'max.message.bytes': String(1024 * 1024 + 64 * 1024) },
+    });
+  }
+  admin.close();
+  await applyTables(config);
+}
+
 async function applyTables(config: Config): Promise<void> {
   const { database, biDatabase } = config.clickhouse;
-  const folder = join(import.meta.dirname, '../../schemas/clickhouse');
   const client = createClickHouse(config, { database: null });
   try {
     for (const name of [database, biDatabase])
       await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${name}` });
-    for (const file of readdirSync(folder).sort()) {
-      const sql = readFileSync(join(folder, file), 'utf8').replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
-        return { database, bi_database: biDatabase }[name] ?? '';
-      });
-      for (const query of sql.split(/;\s*\n/).filter((one) => /^\s*[A-Z]/m.test(one.replace(/--.*$/gm, ''))))
-        await client.command({ query });
-    }
+    for (const migration of readMigrations())
+      for (const query of statementsOf(migration, config.clickhouse)) await client.command({ query });
   } finally {
     await client.close();
   }

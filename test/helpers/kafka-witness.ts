@@ -1,0 +1,70 @@
+/** What a plain consumer sees: every committed record of some topics, with none of the pipelines' code in between. */
+import { randomUUID } from 'node:crypto';
+import kafka from '@confluentinc/kafka-javascript';
+
+export interface SeenRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** @param partitions how many each topic has */
+export async function consumeAll(
+  brokers: readonly string[],
+  partitions: ReadonlyMap<string, number>,
+): Promise<SeenRecord[]> {
+  const consumer = new kafka.KafkaConsumer(
+    {
+      'bootstrap.servers': brokers.join(','),
+      'group.id': `witness-${randomUUID()}`,
+      'isolation.level': 'read_committed',
+      'enable.auto.commit': false,
+      'enable.partition.eof': true,
+    },
+    { 'auto.offset.reset': 'error' },
+  );
+  consumer.setDefaultConsumeTimeout(100);
+  const unread = new Set<string>();
+  consumer.on('partition.eof', ({ topic, partition }) => unread.delete(`${topic}/${partition}`));
+  await new Promise<void>((resolve, reject) => {
+    consumer.connect({}, (error) => (error ? reject(error) : resolve()));
+  });
+  try {
+    const assignment = [...partitions].flatMap(([topic, count]) =>
+      Array.from({ length: count }, (_, partition) => ({ topic, partition, offset: 0 })),
+    );
+    for (const { topic, partition } of assignment) unread.add(`${topic}/${partition}`);
+    consumer.assign(assignment);
+    const records: SeenRecord[] = [];
+    while (unread.size > 0) records.push(...(await consume(consumer)).map(seen));
+    return records;
+  } finally {
+    await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+  }
+}
+
+function consume(consumer: kafka.KafkaConsumer): Promise<kafka.Message[]> {
+  return new Promise((resolve, reject) => {
+    consumer.consume(1_000, (error, messages) => (error ? reject(error) : resolve(messages)));
+  });
+}
+
+function seen({ topic, partition, offset, timestamp, key, value, headers }: kafka.Message): SeenRecord {
+  return {
+    topic,
+    partition,
+    offset,
+    timestamp: timestamp ?? -1,
+    key: key == null ? null : Buffer.from(key),
+    value,
+    headers: (headers ?? []).flatMap((header) =>
+      Object.entries(header).map(
+        ([name, content]) => [name, Buffer.from(content).toString('latin1')] as const,
+      ),
+    ),
+  };
+}
