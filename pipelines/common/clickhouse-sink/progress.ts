@@ -58,7 +58,13 @@ export class Progress {
       );
     }
     const note = `offsets ${first} to ${last} accepted as missing by ${by}: ${reason}`;
-    await this.#insert([{ ...this.#row({ source, last }), note }]);
+    const row = this.#row({ source, last });
+    const epoch = Number(row.epoch);
+    // Of one epoch only the furthest row stays: the note has one that nothing else is ever written in.
+    await this.#insert([
+      { ...row, note, epoch: epoch + 1 },
+      { ...row, epoch: epoch + 2 },
+    ]);
   }
 
   forget(sources: readonly PartitionRef[]): void {

@@ -92,7 +92,12 @@ const CASES: readonly Case[] = [
       ),
     }),
   ],
-  ['a payload cut short', 'avro_truncated', /field link, byte 36: a length of 30 reaches beyond/, () => ({ value: good().subarray(0, 40) })],
+  [
+    'a payload cut short',
+    'avro_truncated',
+    /field link, byte 36: a length of 30 reaches beyond/,
+    () => ({ value: good().subarray(0, 40) }),
+  ],
   [
     'bytes left over',
     'avro_bytes_left_over',

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { frame } from '../../../deploy/local/world/encoders.ts';
 import type { Batch } from '../../../pipelines/common/batch.ts';
 import { Fenced, Outage } from '../../../pipelines/common/errors.ts';
+import { acceptsGaps } from '../../../pipelines/common/gaps.ts';
 import { createMetrics } from '../../../pipelines/common/metrics.ts';
 import type { Sink } from '../../../pipelines/common/sink.ts';
 import { createTrackingPipeline } from '../../../pipelines/tracking/pipeline.ts';
@@ -269,6 +270,26 @@ describe('writing again', () => {
     expect(await next()).toBe(90);
     await sink.write([{ ...ten, last: 95, records: ten.records.slice(0, 6) }], always);
     expect(await next()).toBe(96);
+  });
+
+  test('goes on behind a gap that somebody accepted, and never forgets who', async () => {
+    if (!acceptsGaps(sink)) throw new TypeError('the sink cannot be told of gaps');
+    const { source } = ledger.batch('delivery', [], { partition: 2 });
+    const next = async () => [...(await sink.positions([source])).values()][0]?.next;
+    const gap = { first: 0, last: 99, by: 'Ada', reason: 'the disk broke', at: NOON };
+    await sink.acceptGap(source, gap);
+    expect(await next()).toBe(100);
+    await sink.acceptGap(source, gap);
+    await expect(sink.acceptGap(source, { ...gap, last: 150 })).rejects.toThrow('needs offset 100');
+    const after = { value: ledger.encode('delivery', delivery({ tenant_id: 'gap' })), timestamp: NOON };
+    await sink.write([ledger.batch('delivery', [after], { partition: 2, first: 100 })], always);
+    await ledger.client.command({ query: 'OPTIMIZE TABLE progress FINAL' });
+    expect(await next()).toBe(101);
+    const notes = await ledger.rows(
+      "SELECT note FROM progress WHERE topic_id = {topicId:String} AND note != ''",
+      { topicId: source.topicId },
+    );
+    expect(notes).toEqual([{ note: 'offsets 0 to 99 accepted as missing by Ada: the disk broke' }]);
   });
 
   test('goes on where an outage cut it short: what is stored is not sent again, what is not is', async () => {
