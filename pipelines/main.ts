@@ -36,6 +36,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('./archive/archive-command.ts')).registerArchiveCommands],
   },
   {
+    name: 'offsets',
+    description: 'where the pipelines stand, and what to do about a stop',
+    load: async () => [(await import('./offsets-command.ts')).registerOffsetsCommand],
+  },
+  {
     name: 'report',
     description: 'reports on demand',
     load: async () => [(await import('./report/report-command.ts')).registerReportCommand],

@@ -1,24 +1,14 @@
 /** `run`: the pipelines as one process, until it is told to end or one of them cannot go on. */
 import type { Command } from 'commander';
-import type { PipelineName } from '../config/schema.ts';
 import { type CommandContext, EXIT, type ExitCode, withConfig } from './command-context.ts';
-import { UsageError } from './common/errors.ts';
-import type { CreatePipeline } from './common/runner/pipeline.ts';
 import type { PipelineProcess } from './common/runner/process.ts';
+import { PIPELINE_FACTORIES, PIPELINE_NAMES, pipelineName } from './factories.ts';
 
 /**
  * Threads for what Node cannot do on its own: each pipeline's reading call holds one of them while it collects
  * records, and compression, name look-ups and files want some as well. Node's default of 4 is one too few for three pipelines.
  */
 const THREAD_POOL_SIZE = '16';
-
-const FACTORIES: Readonly<Record<PipelineName, () => Promise<CreatePipeline>>> = {
-  tracking: async () => (await import('./tracking/pipeline.ts')).createTrackingPipeline,
-  archive: async () => (await import('./archive/pipeline.ts')).createArchivePipeline,
-  profiles: async () => (await import('./profiles/pipeline.ts')).createProfilesPipeline,
-};
-
-const NAMES = Object.keys(FACTORIES) as PipelineName[];
 
 export function registerRunCommand(program: Command): void {
   // Read when the first of these threads is wanted, which is later than this.
@@ -31,20 +21,13 @@ export function registerRunCommand(program: Command): void {
 }
 
 async function runCommand(context: CommandContext, names: string[]): Promise<ExitCode> {
-  const chosen = names.length === 0 ? NAMES : [...new Set(names.map(pipelineName))];
+  const chosen = names.length === 0 ? PIPELINE_NAMES : [...new Set(names.map(pipelineName))];
   const { startProcess } = await import('./common/runner/process.ts');
-  const creators = await Promise.all(chosen.map((name) => FACTORIES[name]()));
+  const creators = await Promise.all(chosen.map((name) => PIPELINE_FACTORIES[name]()));
   const running = await startProcess(context, creators);
   endOnSignals(context, running);
   await running.finished;
   return EXIT.ok;
-}
-
-function pipelineName(name: string): PipelineName {
-  const known = NAMES.find((one) => one === name);
-  if (known === undefined)
-    throw new UsageError(`there is no pipeline '${name}'; there are ${NAMES.join(', ')}`);
-  return known;
 }
 
 /** The first signal drains; the second ends the process at once. What was not yet durable is read again either way. */

@@ -7,7 +7,7 @@ import type { Config } from '../../config/schema.ts';
 import { systemClock } from '../../pipelines/common/clock.ts';
 import { createAdmin, type KafkaAdmin } from '../../pipelines/common/kafka/admin.ts';
 import { kafkaSettings, producerSettings } from '../../pipelines/common/kafka/client-settings.ts';
-import { createLogger } from '../../pipelines/common/logger.ts';
+import { createLogger, type Logger } from '../../pipelines/common/logger.ts';
 import { createMetrics, type Metrics } from '../../pipelines/common/metrics.ts';
 import type {
   BatchLimits,
@@ -48,6 +48,7 @@ export class RunnerHarness {
   readonly topic: string;
   readonly config: Config;
   readonly admin: KafkaAdmin;
+  readonly logger: Logger = createLogger({ level: 'silent', format: 'json' });
   readonly #members: Member[] = [];
   readonly #producers: Producer[] = [];
 

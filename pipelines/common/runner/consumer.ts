@@ -99,14 +99,17 @@ export class Consumer {
     this.#client = client;
   }
 
-  /** @throws {Outage} no broker answers; the consumer is spent then, make another */
+  /**
+   * Joins the group when there are topics to read, and else only asks.
+   * @throws {Outage} no broker answers; the consumer is spent then, make another
+   */
   async connect(topics: readonly string[]): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#client.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) =>
         error ? reject(asOutage(error)) : resolve(),
       );
     });
-    this.#client.subscribe([...topics]);
+    if (topics.length > 0) this.#client.subscribe([...topics]);
   }
 
   /** Never rejects. No other method but `commit`, `committed` and `nudge` may be called until it has resolved. */
@@ -223,7 +226,7 @@ export class Consumer {
     return committed;
   }
 
-  /** Leaves the group. `revoked` is called once more for what is still assigned. */
+  /** Leaves the group. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await new Promise<void>((resolve) => this.#client.disconnect(() => resolve()));
@@ -231,16 +234,19 @@ export class Consumer {
 
   #onRebalance(error: kafka.LibrdKafkaError, partitions: readonly TopicPartition[]): void {
     const isCooperative = this.#client.rebalanceProtocol() === 'COOPERATIVE';
-    if (error.code === ERRORS.ERR__ASSIGN_PARTITIONS && !this.#isClosing) {
+    if (this.#isClosing) {
+      // Nothing reads any more, and the close itself waits for this answer.
+      this.#client.unassign();
+      return;
+    }
+    if (error.code === ERRORS.ERR__ASSIGN_PARTITIONS) {
       // Accepted at once with nothing to read: the group does not wait until a sink has said where to begin.
       if (isCooperative) this.#client.incrementalAssign([]);
       else this.#client.assign([]);
       this.#events.assigned(partitions);
       return;
     }
-    this.#events.revoked(partitions, this.#isClosing || this.#client.assignmentLost());
-    // While closing nothing reads any more, and the close itself waits for this answer.
-    if (this.#isClosing) this.#client.unassign();
+    this.#events.revoked(partitions, this.#client.assignmentLost());
   }
 
   #onCommitted(error: kafka.LibrdKafkaError | undefined): void {

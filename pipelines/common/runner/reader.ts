@@ -33,7 +33,7 @@ export class Reader {
 
   /** Reads until `stop`. */
   async run(): Promise<void> {
-    const { consumer, changes } = this.#options.parts;
+    const { consumer, changes, flusher } = this.#options.parts;
     let ahead: Promise<ConsumeResult> | null = null;
     while (!this.#isStopped || ahead !== null) {
       if (ahead === null) {
@@ -41,10 +41,11 @@ export class Reader {
         if (await this.#waitedForRoom()) continue;
       }
       const result: ConsumeResult = await (ahead ?? consumer.consume(this.#most));
-      // The client fetches the next records in its own thread while these are gathered.
+      this.#gather(result);
+      // The client collects the next records in its own thread while these are written.
       const goesOn = result.records.length > 0 && changes.isEmpty && !this.#isFull && !this.#isStopped;
       ahead = goesOn ? consumer.consume(this.#most) : null;
-      this.#gather(result);
+      flusher.flush();
       if (result.records.length === 0 && !this.#isStopped) await consumer.waitForMore();
     }
   }
@@ -72,7 +73,7 @@ export class Reader {
   }
 
   #gather({ records, ends, error }: ConsumeResult): void {
-    const { gatherer, flusher, metrics, pipeline } = this.#options.parts;
+    const { gatherer, metrics, pipeline } = this.#options.parts;
     if (records.length > 0) {
       const before = gatherer.gatheredBytes;
       gatherer.gather(records, performance.now());
@@ -82,7 +83,6 @@ export class Reader {
     }
     for (const end of ends) gatherer.reachedEnd(end);
     if (error !== null) this.#options.failed(error);
-    flusher.flush();
   }
 
   /**

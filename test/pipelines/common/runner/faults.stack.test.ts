@@ -130,7 +130,7 @@ describe('memory and membership', () => {
     await sleep(9_000);
     // A reading call's worth may come on top.
     expect(await metricValue(member.metrics, 'ledger_buffered_bytes')).toBeLessThan(
-      maxBufferedBytes + 1_000 * 1_500,
+      maxBufferedBytes + 1_000 * 1_250,
     );
     expect(await metricValue(member.metrics, 'ledger_paused_partitions')).toBe(3);
     isAway = false;
