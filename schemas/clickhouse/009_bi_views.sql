@@ -180,49 +180,25 @@ FROM
     SELECT
         tenant_id, campaign_id,
         '' AS name, '' AS channel, NULL AS subject, NULL AS starts_at, NULL AS ends_at,
-        min(sent_at) AS first_sent_at, max(last_event_at) AS last_event_at,
+        min(m.sent_at) AS first_sent_at, max(m.last_event_at) AS last_event_at,
         count() AS messages,
         uniqExact(user_id) AS recipients,
-        0 AS sent,
-        0 AS delivered,
-        0 AS bounced,
-        0 AS dropped,
-        0 AS opens,
-        0 AS unique_opens,
-        0 AS machine_opens,
-        0 AS clicks,
-        0 AS unique_clicks,
-        0 AS machine_clicks,
-        0 AS replies,
-        0 AS unsubscribes,
-        0 AS complaints,
-        0 AS conversions,
-        0 AS conversion_value
-    FROM ${database}.messages
-    GROUP BY tenant_id, campaign_id
-    UNION ALL
-    SELECT
-        tenant_id, campaign_id,
-        '' AS name, '' AS channel, NULL AS subject, NULL AS starts_at, NULL AS ends_at,
-        NULL AS first_sent_at, NULL AS last_event_at,
-        0 AS messages,
-        0 AS recipients,
-        uniqExactIf((user_id, message_id), type = 'SENT') AS sent,
-        uniqExactIf((user_id, message_id), type = 'DELIVERED') AS delivered,
-        uniqExactIf((user_id, message_id), type = 'BOUNCED') AS bounced,
-        uniqExactIf((user_id, message_id), type = 'DROPPED') AS dropped,
-        countIf(type = 'OPENED' AND NOT is_machine) AS opens,
-        uniqExactIf(user_id, type = 'OPENED' AND NOT is_machine) AS unique_opens,
-        countIf(type = 'OPENED' AND is_machine) AS machine_opens,
-        countIf(type = 'CLICKED' AND NOT is_machine) AS clicks,
-        uniqExactIf(user_id, type = 'CLICKED' AND NOT is_machine) AS unique_clicks,
-        countIf(type = 'CLICKED' AND is_machine) AS machine_clicks,
-        uniqExactIf(user_id, type = 'REPLIED') AS replies,
-        uniqExactIf(user_id, type = 'UNSUBSCRIBED') AS unsubscribes,
-        uniqExactIf(user_id, type = 'COMPLAINED') AS complaints,
-        countIf(type = 'CONVERTED') AS conversions,
-        ifNull(sumIf(value, type = 'CONVERTED'), 0) AS conversion_value
-    FROM ${database}.first_message_events
+        countIf(m.sent > 0) AS sent,
+        countIf(m.delivered > 0) AS delivered,
+        countIf(m.bounced > 0) AS bounced,
+        countIf(m.dropped > 0) AS dropped,
+        sum(m.opened) AS opens,
+        uniqExactIf(user_id, m.opened > 0) AS unique_opens,
+        sum(m.machine_opened) AS machine_opens,
+        sum(m.clicked) AS clicks,
+        uniqExactIf(user_id, m.clicked > 0) AS unique_clicks,
+        sum(m.machine_clicked) AS machine_clicks,
+        uniqExactIf(user_id, m.replied > 0) AS replies,
+        uniqExactIf(user_id, m.unsubscribed > 0) AS unsubscribes,
+        uniqExactIf(user_id, m.complained > 0) AS complaints,
+        sum(m.converted) AS conversions,
+        sum(m.conversion_value) AS conversion_value
+    FROM ${database}.messages AS m
     GROUP BY tenant_id, campaign_id
     UNION ALL
     SELECT tenant_id, campaign_id, name, channel, subject, starts_at, ends_at, NULL, NULL,
