@@ -24,9 +24,19 @@ import { createLogger } from '../../../pipelines/common/logger.ts';
 import { createMetrics } from '../../../pipelines/common/metrics.ts';
 import { WriterSchemas } from '../../../pipelines/common/registry/writer-schemas.ts';
 import { EVENT_V1, EVENT_V2, typeOf } from '../../helpers/archive-batches.ts';
+import {
+  batchIn,
+  blobsOf,
+  newPlace as createPlace,
+  newSink as createSink,
+  headOf,
+  type Place,
+  recordIn,
+  registerSchema,
+  segmentsOf,
+} from '../../helpers/archive-place.ts';
 import { type CuttingProxy, startCuttingProxy } from '../../helpers/cutting-proxy.ts';
 
-const LOGGER = createLogger({ level: 'silent', format: 'json' });
 const TOPIC = 'campaign.feedback';
 const always = () => true;
 
@@ -41,7 +51,11 @@ beforeAll(async () => {
   container = createContainer(config);
   schemas = new WriterSchemas({ settings: config.schemaRegistry, clock: systemClock });
   const subject = `archive-sink-${randomUUID()}-value`;
-  ids = { v1: await register(subject, EVENT_V1), v2: await register(subject, EVENT_V2) };
+  const { url } = config.schemaRegistry;
+  ids = {
+    v1: await registerSchema(url, subject, EVENT_V1),
+    v2: await registerSchema(url, subject, EVENT_V2),
+  };
   proxy = await startCuttingProxy(new URL(container.url).origin);
 });
 
@@ -50,40 +64,8 @@ afterAll(async () => {
   await proxy.close();
 });
 
-async function register(subject: string, schema: unknown): Promise<number> {
-  const answer = await fetch(`${config.schemaRegistry.url}/subjects/${subject}/versions`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
-    body: JSON.stringify({ schema: JSON.stringify(schema) }),
-  });
-  return ((await answer.json()) as { id: number }).id;
-}
-
-/** A part of the container for one test. */
-interface Place {
-  readonly prefix: string;
-  readonly source: PartitionRef;
-}
-
-/** Two places with one source get the very same segments. */
-function newPlace(source?: PartitionRef): Place {
-  const unique = randomUUID().replaceAll('-', '');
-  return {
-    prefix: `sink-test-${unique}/`,
-    source: source ?? { topic: TOPIC, topicId: unique, partition: 4 },
-  };
-}
-
-function newSink({ prefix }: Place, through: ContainerClient = container): ArchiveSink {
-  return new ArchiveSink({
-    heads: new HeadStore(through, prefix),
-    segments: new SegmentStore(through, prefix),
-    schemas: new SegmentSchemas(schemas),
-    metrics: createMetrics(),
-    logger: LOGGER,
-    close: async () => {},
-  });
-}
+const newPlace = (source?: PartitionRef) => createPlace(container, source);
+const newSink = (place: Place, through?: ContainerClient) => createSink(place, schemas, through);
 
 /** The same container, by way of the proxy. */
 function proxied(): ContainerClient {
@@ -93,7 +75,7 @@ function proxied(): ContainerClient {
 }
 
 /** What Kafka has: the record at an offset is always the same. Of three schemas, so that a batch is three segments. */
-function recordAt({ source }: Place, offset: number): KafkaRecord {
+function recordAt(place: Place, offset: number): KafkaRecord {
   const event = {
     campaign_id: `c${offset}`,
     occurred_at: 1_700_000_000_000 + offset,
@@ -106,45 +88,17 @@ function recordAt({ source }: Place, offset: number): KafkaRecord {
     () => Buffer.from(`not Avro: ${offset}`),
   ];
   const value = values[offset % values.length]?.() ?? null;
-  const { topic, partition } = source;
-  return {
-    topic,
-    partition,
-    offset,
-    timestamp: 1_700_000_000_000 + offset * 1000,
-    key: null,
-    value,
-    size: 0,
-  };
+  return recordIn(place, { offset, timestamp: 1_700_000_000_000 + offset * 1000, value });
 }
 
 function batchOf(place: Place, first: number, last: number): Batch {
   const records = Array.from({ length: last - first + 1 }, (_, index) => recordAt(place, first + index));
-  return { source: place.source, first, last, records, bytes: 0 };
-}
-
-interface StoredBlob {
-  readonly path: string;
-  readonly etag: string | undefined;
-  readonly metadata: Record<string, string>;
-}
-
-async function blobsOf({ prefix }: Place): Promise<StoredBlob[]> {
-  const blobs: StoredBlob[] = [];
-  for await (const blob of container.listBlobsFlat({ prefix, includeMetadata: true })) {
-    const { name, properties, metadata = {} } = blob;
-    blobs.push({ path: name.slice(prefix.length), etag: properties.etag, metadata });
-  }
-  return blobs;
-}
-
-async function headOf({ prefix, source }: Place) {
-  return (await new HeadStore(container, prefix).read(source)).head;
+  return batchIn(place, records, first, last);
 }
 
 /** The head and the segments with all that their metadata say, sha256 of the file included. */
 async function outcomeOf(place: Place): Promise<unknown> {
-  const segments = (await blobsOf(place)).filter(({ path }) => !path.startsWith('heads/'));
+  const segments = await segmentsOf(place);
   return { head: await headOf(place), segments: segments.map(({ path, metadata }) => ({ path, metadata })) };
 }
 
@@ -180,7 +134,7 @@ describe('ArchiveSink', () => {
       new Map([[key, { next: 20, intent: null }]]),
     );
 
-    const segments = (await blobsOf(place)).filter(({ path }) => !path.startsWith('heads/'));
+    const segments = await segmentsOf(place);
     expect(segments.map(({ path }) => [path.split('/')[0], parseSegmentPath(path)?.first])).toEqual([
       ['raw', 10],
       ['raw', 10],
@@ -220,7 +174,7 @@ describe('ArchiveSink', () => {
           const batch = batchOf(place, 100, 108);
           const failure = await sink.write([batch], always).catch((error: unknown) => error);
           expect(failure, `${fate} request ${failing}`).toBeInstanceOf(Outage);
-          const before = (await blobsOf(place)).filter(({ path }) => !path.startsWith('heads/'));
+          const before = await segmentsOf(place);
           if (isRestarted) {
             sink = newSink(place);
             const { next, intent } =
@@ -297,7 +251,7 @@ describe('ArchiveSink', () => {
     let steps = 0;
     await expect(newSink(place).write([batchOf(place, 0, 5)], () => ++steps <= open)).rejects.toThrow(Fenced);
     // The intent is one step, each segment another.
-    const segments = (await blobsOf(place)).filter(({ path }) => !path.startsWith('heads/'));
+    const segments = await segmentsOf(place);
     expect(segments).toHaveLength(Math.max(0, open - 1));
     const head = await headOf(place);
     expect(head?.next ?? 0).toBe(0);
@@ -352,7 +306,7 @@ describe('ArchiveSink', () => {
       segments: new SegmentStore(container, place.prefix),
       schemas: new SegmentSchemas(away),
       metrics: createMetrics(),
-      logger: LOGGER,
+      logger: createLogger({ level: 'silent', format: 'json' }),
       close: () => away.close(),
     });
     await expect(sink.write([batchOf(place, 0, 5)], always)).rejects.toThrow(Outage);
