@@ -20,14 +20,14 @@ export function isPortFree(port: number): Promise<boolean> {
 
 /**
  * @param preferred is taken when it is free
- * @param taken is never taken, and gets the port that is
+ * @param taken ports in here are left alone; those that were tried are added
  */
 export async function takePort(preferred: number | undefined, taken: Set<number>): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const port = attempt === 0 && preferred !== undefined ? preferred : randomInt(LOWEST, HIGHEST + 1);
-    if (taken.has(port) || !(await isPortFree(port))) continue;
+    if (taken.has(port)) continue;
     taken.add(port);
-    return port;
+    if (await isPortFree(port)) return port;
   }
   throw new Error(`no free port between ${LOWEST} and ${HIGHEST} was found`);
 }
