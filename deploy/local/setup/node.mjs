@@ -123,12 +123,12 @@ export function npmCommand(node) {
 
 /**
  * The environment for npm and what it starts. It has the chosen Node first on PATH, and nothing of the npm run that
- * started set-up, whose silence and package would leak in.
+ * started set-up: its silence, its package, its compiler of native modules.
  */
 export function npmEnv(node = null, extra = {}) {
   const env = { ...process.env };
   for (const name of Object.keys(env)) {
-    if (/^npm_(lifecycle|package|command|config_loglevel|config_local_prefix|config_dry_run)/i.test(name))
+    if (/^npm_(lifecycle|package|command|config_(loglevel|local_prefix|dry_run|node_gyp))/i.test(name))
       delete env[name];
   }
   // The client's own makefile has a race when either asks for parallel jobs.
