@@ -243,16 +243,29 @@ export class Producer {
     this.#delivered.set(partition, delivered);
   }
 
-  async commit(partition: number, values: readonly string[]): Promise<void> {
-    await call((done) => this.#client.beginTransaction(done));
+  async commit(partition: number, values: readonly (string | Buffer)[]): Promise<void> {
+    await this.begin();
     await this.produce(partition, values);
-    await call((done) => this.#client.commitTransaction(10_000, done));
+    await this.end('commit');
   }
 
-  async abort(partition: number, values: readonly string[]): Promise<void> {
-    await call((done) => this.#client.beginTransaction(done));
+  async abort(partition: number, values: readonly (string | Buffer)[]): Promise<void> {
+    await this.begin();
     await this.#produce(partition, values);
-    await call((done) => this.#client.abortTransaction(10_000, done));
+    await this.end('abort');
+  }
+
+  /** A transaction; what is produced until its end belongs to it. */
+  async begin(): Promise<void> {
+    await call((done) => this.#client.beginTransaction(done));
+  }
+
+  async end(how: 'commit' | 'abort'): Promise<void> {
+    await call((done) =>
+      how === 'commit'
+        ? this.#client.commitTransaction(10_000, done)
+        : this.#client.abortTransaction(10_000, done),
+    );
   }
 
   async close(): Promise<void> {
