@@ -3,17 +3,17 @@
  * one JSONEachRow insert for each batch, then the offset.
  */
 import { createClient } from '@clickhouse/client';
-import { KafkaJS } from '@confluentinc/kafka-javascript';
+import kafka from '@confluentinc/kafka-javascript';
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import { loadConfig } from '../../config/load.ts';
 import { topicNames } from '../../config/topics.ts';
+import { consumerGroup } from '../../pipelines/common/kafka/client-settings.ts';
 
 interface Feedback {
   occurred_at: number;
 }
 
-const [configFile = '', expectedText = ''] = process.argv.slice(2);
-const expected = Number(expectedText);
+const [configFile = ''] = process.argv.slice(2);
 const config = await loadConfig({ file: configFile });
 const registry = new SchemaRegistry({ host: config.schemaRegistry.url });
 const clickhouse = createClient({
@@ -26,20 +26,18 @@ const clickhouse = createClient({
     date_time_input_format: 'best_effort',
   },
 });
-const consumer = new KafkaJS.Kafka({ kafkaJS: { brokers: [...config.kafka.brokers] } }).consumer({
-  kafkaJS: { groupId: `bench-naive-${process.pid}`, fromBeginning: true, autoCommit: false },
+const consumer = new kafka.KafkaJS.Kafka({ kafkaJS: { brokers: [...config.kafka.brokers] } }).consumer({
+  kafkaJS: { groupId: consumerGroup(config, 'naive'), fromBeginning: true, autoCommit: false },
   // The default of 32 records would make an insert for each 32.
   'js.consumer.max.batch.size': 10_000,
 });
 await consumer.connect();
 await consumer.subscribe({ topic: topicNames(config).feedback });
+process.on('SIGTERM', () => process.exit(0));
 
-let records = 0;
-let begun = 0;
 await consumer.run({
   eachBatchAutoResolve: true,
   eachBatch: async ({ batch }) => {
-    begun ||= performance.now();
     const values = await Promise.all(
       batch.messages.map(async (message) => {
         const event = (await registry.decode(message.value ?? Buffer.alloc(0))) as Feedback;
@@ -56,10 +54,5 @@ await consumer.run({
     await clickhouse.insert({ table: 'events', values, format: 'JSONEachRow' });
     const next = Number(batch.messages.at(-1)?.offset ?? 0) + 1;
     await consumer.commitOffsets([{ topic: batch.topic, partition: batch.partition, offset: String(next) }]);
-    records += batch.messages.length;
-    if (records >= expected) {
-      process.stdout.write(`${JSON.stringify({ records, seconds: (performance.now() - begun) / 1000 })}\n`);
-      setTimeout(() => process.exit(0), 200);
-    }
   },
 });
