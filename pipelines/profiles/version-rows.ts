@@ -1,4 +1,6 @@
 /** Profile versions as rows of `profile_versions`. */
+
+import { ChunkPool } from '../common/transcode/chunk-pool.ts';
 import { encodeText, writeInt64, writeLength } from '../common/transcode/row-binary.ts';
 import { RowChunks } from '../common/transcode/row-chunks.ts';
 import { type FoldedVersion, profileText } from './fold/fold-profile.ts';
@@ -22,12 +24,10 @@ export const VERSION_COLUMNS = [
 /** Of all columns that have one size, and of the lengths of the others. */
 const FIXED_BYTES = 128;
 
-const EXPECTED_BYTES = 256 * 1024;
-
 export class VersionRows {
   /** Encoded so far. */
   bytes = 0;
-  #rows = new RowChunks(EXPECTED_BYTES);
+  #rows = new RowChunks(new ChunkPool());
 
   version(user: User, version: FoldedVersion, fold: bigint): void {
     this.#append(user, {
@@ -58,7 +58,7 @@ export class VersionRows {
   take(): readonly Buffer[] {
     this.#rows.finish();
     const { full } = this.#rows;
-    this.#rows = new RowChunks(EXPECTED_BYTES);
+    this.#rows = new RowChunks(new ChunkPool());
     this.bytes = 0;
     return full;
   }

@@ -3,6 +3,7 @@ import type { Batch } from '../batch.ts';
 import type { AcceptsGaps } from '../gaps.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Sink } from '../sink.ts';
+import { ChunkPool } from '../transcode/chunk-pool.ts';
 import { EncodedBatch, type OnRow } from './encoded-batch.ts';
 import { Flush, type FlushStep } from './flush.ts';
 import type { Progress } from './progress.ts';
@@ -26,6 +27,7 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink & Acc
   const { pipeline, encoders, chain, progress, metrics, onRow, close } = options;
   /** What an attempt has encoded serves the next one: the runner comes again with the same batches. */
   const encoded = new WeakMap<Batch, EncodedBatch>();
+  const pool = new ChunkPool();
   const newest = new Map<string, number>();
 
   function encodedOf(batch: Batch): EncodedBatch {
@@ -33,7 +35,7 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink & Acc
     if (known !== undefined) return known;
     const encoder = encoders.get(batch.source.topic);
     if (encoder === undefined) throw new TypeError(`${pipeline} does not read ${batch.source.topic}`);
-    const fresh = new EncodedBatch(batch, { encoder, onRow: onRow?.(batch) ?? null });
+    const fresh = new EncodedBatch(batch, { encoder, pool, onRow: onRow?.(batch) ?? null });
     encoded.set(batch, fresh);
     return fresh;
   }

@@ -2,13 +2,11 @@
 import { type Batch, type KafkaRecord, partitionKey } from '../batch.ts';
 import type { DeadLetter } from '../dead-letters/dead-letter.ts';
 import type { Fault } from '../dead-letters/fault.ts';
+import { ChunkPool } from '../transcode/chunk-pool.ts';
 import { encodeText } from '../transcode/row-binary.ts';
 import { RowChunks } from '../transcode/row-chunks.ts';
 import type { RowView } from '../transcode/row-spec.ts';
 import type { RecordEncoder } from './record-encoder.ts';
-
-/** A row is larger than its payload by its provenance, and by times and lengths of fixed size. */
-const EXPECTED_GROWTH = 1.6;
 
 /** Called for each row that was encoded, while it can still be looked at. */
 export type OnRow = (row: RowView, record: KafkaRecord) => void;
@@ -29,12 +27,15 @@ export class EncodedBatch {
   #chunks: RowChunks | null;
   #next = 0;
 
-  constructor(batch: Batch, { encoder, onRow = null }: { encoder: RecordEncoder; onRow?: OnRow | null }) {
+  constructor(
+    batch: Batch,
+    { encoder, pool, onRow = null }: { encoder: RecordEncoder; pool: ChunkPool; onRow?: OnRow | null },
+  ) {
     this.batch = batch;
     this.encoder = encoder;
     this.#onRow = onRow;
     this.#source = encodeText(partitionKey(batch.source));
-    this.#chunks = new RowChunks(batch.bytes * EXPECTED_GROWTH);
+    this.#chunks = new RowChunks(pool);
   }
 
   get letters(): readonly DeadLetter[] {
@@ -66,7 +67,7 @@ export class EncodedBatch {
 
   /** Rows of some of its records anew, for an insert of them alone. */
   encodeOnly(records: readonly KafkaRecord[]): readonly Buffer[] {
-    const rows = new RowChunks(records.length * 256);
+    const rows = new RowChunks(new ChunkPool());
     for (const record of records) this.encoder.encode(rows, record, this.#source);
     rows.finish();
     return rows.full;
@@ -75,6 +76,7 @@ export class EncodedBatch {
   /** The rows are durable and will not be asked for again. */
   stored(): void {
     this.areRowsStored = true;
+    this.#chunks?.release();
     this.#chunks = null;
   }
 

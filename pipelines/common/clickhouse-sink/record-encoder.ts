@@ -112,8 +112,8 @@ export class RecordEncoder {
   #notice(record: KafkaRecord, plan: WriterPlan): void {
     const { pipeline, topic, metrics } = this.#options;
     if (!this.#transcoder.hasKey(record.key)) metrics.foreignKeys.inc({ pipeline, topic });
+    if (!plan.hasUnknownSymbols) return;
     for (const { name, index } of this.#symbolColumns) {
-      if (plan.symbols[index]?.hasUnknown !== true) continue;
       const symbol = this.#transcoder.unknownSymbol(index);
       if (symbol !== null) metrics.unknownSymbols.inc({ pipeline, topic, field: name, symbol });
     }

@@ -1,27 +1,26 @@
 /** Rows as bytes, in buffers that are filled one after the other: no row is copied when there is no room left. */
+import { CHUNK_BYTES, type ChunkPool } from './chunk-pool.ts';
 
-const LARGEST_CHUNK_BYTES = 1024 * 1024;
-const SMALLEST_CHUNK_BYTES = 16 * 1024;
+const EMPTY = Buffer.alloc(0);
 
 export class RowChunks {
   /** Being filled, from `position` on. */
-  chunk: Buffer;
-  view: DataView;
+  chunk: Buffer = EMPTY;
+  view: DataView = viewOf(EMPTY);
   position = 0;
+  readonly #pool: ChunkPool;
   readonly #full: Buffer[] = [];
+  readonly #whole: Buffer[] = [];
 
-  /** @param expectedBytes of all rows together; a guess is enough */
-  constructor(expectedBytes: number) {
-    const size = Math.min(LARGEST_CHUNK_BYTES, Math.max(SMALLEST_CHUNK_BYTES, expectedBytes));
-    this.chunk = Buffer.allocUnsafeSlow(size);
-    this.view = viewOf(this.chunk);
+  constructor(pool: ChunkPool) {
+    this.#pool = pool;
   }
 
   /** Makes sure that a row of so many bytes fits behind `position`. */
   reserve(bytes: number): void {
     if (this.chunk.length - this.position >= bytes) return;
-    this.#close();
-    this.chunk = Buffer.allocUnsafeSlow(Math.max(LARGEST_CHUNK_BYTES, bytes));
+    this.finish();
+    this.chunk = bytes <= CHUNK_BYTES ? this.#pool.take() : Buffer.allocUnsafeSlow(bytes);
     this.view = viewOf(this.chunk);
   }
 
@@ -32,14 +31,21 @@ export class RowChunks {
 
   /** Ends the filling: everything is in `full` afterwards. */
   finish(): void {
-    this.#close();
-    this.chunk = Buffer.alloc(0);
-    this.view = viewOf(this.chunk);
+    if (this.position > 0) {
+      this.#full.push(this.chunk.subarray(0, this.position));
+      this.#whole.push(this.chunk);
+    } else this.#pool.give(this.chunk);
+    this.chunk = EMPTY;
+    this.view = viewOf(EMPTY);
+    this.position = 0;
   }
 
-  #close(): void {
-    if (this.position > 0) this.#full.push(this.chunk.subarray(0, this.position));
-    this.position = 0;
+  /** Gives the buffers back: whoever got them from `full` must be done with them. */
+  release(): void {
+    this.finish();
+    for (const chunk of this.#whole) this.#pool.give(chunk);
+    this.#whole.length = 0;
+    this.#full.length = 0;
   }
 }
 

@@ -44,7 +44,6 @@ export interface SymbolTable {
   readonly names: readonly string[];
   /** True for symbols that our schema does not have: a newer producer's. */
   readonly isUnknown: readonly boolean[];
-  readonly hasUnknown: boolean;
 }
 
 export interface WriterPlan {
@@ -57,6 +56,8 @@ export interface WriterPlan {
   readonly shapes: readonly Shape[];
   /** By column; null where the column holds no symbol. */
   readonly symbols: readonly (SymbolTable | null)[];
+  /** True when the writer's schema has a symbol that ours has not. */
+  readonly hasUnknownSymbols: boolean;
   /** A row takes at most this many bytes more than the payload it came from. */
   readonly slack: number;
 }
@@ -113,6 +114,7 @@ class Planner {
       unions: this.#unions,
       shapes: this.#shapes,
       symbols: this.#symbols,
+      hasUnknownSymbols: this.#symbols.some((table) => table?.isUnknown.includes(true)),
       slack: this.#slack(),
     };
   }
@@ -255,11 +257,9 @@ function cannotRead(type: AvroType, kind: ColumnKind): string {
 }
 
 function symbolTable(symbols: readonly string[], known: ReadonlySet<string>): SymbolTable {
-  const isUnknown = symbols.map((symbol) => !known.has(symbol));
   return {
     encoded: symbols.map(encodeText),
     names: symbols,
-    isUnknown,
-    hasUnknown: isUnknown.includes(true),
+    isUnknown: symbols.map((symbol) => !known.has(symbol)),
   };
 }

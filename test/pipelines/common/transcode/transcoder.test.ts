@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PayloadScanner } from '../../../../pipelines/common/avro/payload-scanner.ts';
 import type { KafkaRecord } from '../../../../pipelines/common/batch.ts';
+import { ChunkPool } from '../../../../pipelines/common/transcode/chunk-pool.ts';
 import { encodeText } from '../../../../pipelines/common/transcode/row-binary.ts';
 import { RowChunks } from '../../../../pipelines/common/transcode/row-chunks.ts';
 import { Transcoder } from '../../../../pipelines/common/transcode/transcoder.ts';
@@ -305,7 +306,7 @@ describe('a row', () => {
   test('holds the values that were written, whatever schema of ours the writer had', () => {
     fc.assert(
       fc.property(anyWritten, (written) => {
-        const rows = new RowChunks(0);
+        const rows = new RowChunks(new ChunkPool());
         expect(write(rows, written.payload, planOf(written.schema))).toBeNull();
         rows.finish();
         expect(readRows(rows.full, COLUMNS)).toEqual([expectedRow(written)]);
@@ -319,7 +320,7 @@ describe('a row', () => {
     const plan = planOf(type.schema({ exportAttrs: true }));
     fc.assert(
       fc.property(fc.array(anyFeedback, { minLength: 1, maxLength: 200 }), (values) => {
-        const rows = new RowChunks(0);
+        const rows = new RowChunks(new ChunkPool());
         const known = values.map((value) => ({
           ...value,
           type: TYPES.includes(value.type) ? value.type : 'UNKNOWN',
@@ -345,7 +346,7 @@ describe('a row', () => {
     fc.assert(
       fc.property(anyWritten, (written) => {
         const plan = planOf(written.schema);
-        const rows = new RowChunks(0);
+        const rows = new RowChunks(new ChunkPool());
         expect(write(rows, written.payload, plan)).toBeNull();
         expect(rows.position).toBeLessThanOrEqual(5 + written.payload.length + plan.slack);
       }),
@@ -371,7 +372,7 @@ describe('a damaged payload', () => {
         const plan = planOf(written.schema);
         // Avro's bytes may hold anything; where they stand for a text of ours, they must be one.
         const hasBytes = JSON.stringify(written.schema).includes('"bytes"');
-        const rows = new RowChunks(0);
+        const rows = new RowChunks(new ChunkPool());
         let good = 0;
         for (const payload of payloads) {
           const before = rows.position;
@@ -406,7 +407,7 @@ describe('a damaged payload', () => {
       ],
     };
     const plan = planOf(schema);
-    const rows = new RowChunks(0);
+    const rows = new RowChunks(new ChunkPool());
     const huge = encodeLong(2n ** 62n);
     // Four quintillion nulls take no byte: they are passed in one step, and the record ends where event_id should be.
     expect(write(rows, Buffer.concat([huge, encodeLong(0)]), plan)).toMatchObject({
