@@ -3,9 +3,9 @@
 /**
  * Comma-separated `<point>[:<nth pass, from 1>]=SIGKILL|SIGSTOP`, for example `after-write:3=SIGKILL`. A point may be
  * narrowed to one pipeline: `archive/after-write=SIGSTOP`. Meant for tests of the process as a whole: what a crash at
- * this very instruction leaves behind.
+ * this very instruction leaves behind. It is no configuration, and does not begin as that does.
  */
-export const FAULT_POINTS_VARIABLE = 'CAMPAIGN_LEDGER_FAULT_POINTS';
+export const FAULT_POINTS_VARIABLE = 'LEDGER_FAULT_POINTS';
 
 interface Fault {
   readonly point: string;

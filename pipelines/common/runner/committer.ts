@@ -1,4 +1,5 @@
 /** Copies the sink's progress to the group's committed offsets: for lag monitors, never for correctness. */
+import { faultPoint } from '../fault-points.ts';
 import type { Logger } from '../logger.ts';
 import type { Consumer } from './consumer.ts';
 import { describePartition, type Partition } from './partition.ts';
@@ -7,7 +8,15 @@ import { commitMetadata } from './start-offset.ts';
 /** Milliseconds before a refused commit is tried again. */
 const RETRY_MS = 1_000;
 
+export interface CommitterOptions {
+  /** Its name. */
+  readonly pipeline: string;
+  readonly consumer: Pick<Consumer, 'commit'>;
+  readonly logger: Logger;
+}
+
 export class Committer {
+  readonly #pipeline: string;
   readonly #consumer: Pick<Consumer, 'commit'>;
   readonly #logger: Logger;
   /** What was last committed; absent when it is not known. */
@@ -16,7 +25,8 @@ export class Committer {
   #running: Promise<void> | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
 
-  constructor({ consumer, logger }: { consumer: Pick<Consumer, 'commit'>; logger: Logger }) {
+  constructor({ pipeline, consumer, logger }: CommitterOptions) {
+    this.#pipeline = pipeline;
     this.#consumer = consumer;
     this.#logger = logger;
   }
@@ -66,6 +76,7 @@ export class Committer {
         commits.map(({ stored, ...commit }) => ({ ...commit, metadata: commitMetadata(stored) })),
       );
       for (const { owner, offset } of commits) this.#committed.set(owner, offset);
+      faultPoint('after-commit', this.#pipeline);
     } catch (error) {
       // A rebalance, a lost membership, a broker that is away: the sink's progress stands, the copy follows.
       this.#logger.warn(

@@ -54,6 +54,11 @@ export class Partition implements TopicPartition {
     return this.open.length === 0 && this.stored === this.batchFirst;
   }
 
+  /** Everything before this offset is durable, or holds no record. */
+  get durableTo(): number {
+    return this.isIdle ? this.readNext : (this.stored ?? this.batchFirst);
+  }
+
   begin({ source, offset, intent, stored }: Beginning): void {
     this.source = source;
     this.readNext = offset;

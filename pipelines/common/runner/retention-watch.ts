@@ -15,18 +15,16 @@ export async function warnOfRetention(
   const { metrics, pipeline, admin } = parts;
   for (const [topic, retention] of retentionMs) {
     if (retention === null) continue;
-    const waiting = partitions.filter(
-      (one) => one.topic === topic && one.stored !== null && one.stored < endOf(one),
-    );
+    const waiting = partitions.filter((one) => one.topic === topic && one.durableTo < endOf(one));
     const left = new Map<Partition, number>();
     let older = waiting;
     for (const [index, step] of STEPS.entries()) {
       if (older.length === 0) break;
       const offsets = await admin.offsetsAt(older, clock.now() - retention * (1 - step));
       const firstSince = new Map(offsets.map(({ partition, offset }) => [partition, offset]));
-      older = older.filter(({ partition, stored }) => {
+      older = older.filter(({ partition, durableTo }) => {
         const first = firstSince.get(partition) ?? null;
-        return first === null || first > (stored ?? 0);
+        return first === null || first > durableTo;
       });
       // Older than this step leaves less than it, and at least the next.
       for (const partition of older) left.set(partition, (STEPS[index + 1] ?? 0) * retention);

@@ -1,6 +1,6 @@
 /** Runs one pipeline: reads Kafka, gathers batches, has them written and committed, until it is told to drain. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import kafka from '@confluentinc/kafka-javascript';
+import type kafka from '@confluentinc/kafka-javascript';
 import { topicNames } from '../../../config/topics.ts';
 import { Outage } from '../errors.ts';
 import { faultPoint } from '../fault-points.ts';
@@ -10,6 +10,7 @@ import { asOutage } from '../kafka/errors.ts';
 import { retryOutage } from '../retry.ts';
 import { Assignment } from './assignment.ts';
 import { Changes } from './changes.ts';
+import { isHopeless, isSuspicious } from './client-errors.ts';
 import { Committer } from './committer.ts';
 import { Consumer } from './consumer.ts';
 import { Flusher } from './flusher.ts';
@@ -23,29 +24,9 @@ import { resolvePartitions } from './resolver.ts';
 import { TopicIds } from './topic-ids.ts';
 import { Watch } from './watch.ts';
 
-const { ERRORS } = kafka.CODES;
-
 /** Parts of the time for shutting down: for writing and committing what is gathered, and for leaving the group. */
 const DRAIN_SHARE = 0.6;
 const LEAVE_SHARE = 0.15;
-
-/** Of the client, after which there is nothing to wait for: a person must change something. */
-const HOPELESS: ReadonlySet<number> = new Set([
-  ERRORS.ERR__FATAL,
-  ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED,
-  ERRORS.ERR_GROUP_AUTHORIZATION_FAILED,
-  ERRORS.ERR_INCONSISTENT_GROUP_PROTOCOL,
-  ERRORS.ERR_INVALID_SESSION_TIMEOUT,
-]);
-
-/** Of the client, after which a position may not be what it was. */
-const SUSPICIOUS: ReadonlySet<number> = new Set([
-  ERRORS.ERR__AUTO_OFFSET_RESET,
-  ERRORS.ERR_OFFSET_OUT_OF_RANGE,
-  ERRORS.ERR_UNKNOWN_TOPIC_OR_PART,
-  ERRORS.ERR__UNKNOWN_TOPIC,
-  ERRORS.ERR__UNKNOWN_PARTITION,
-]);
 
 /** Returns at once; `finished` says how it went. */
 export function runPipeline(options: RunOptions): RunningPipeline {
@@ -150,7 +131,7 @@ class Runner {
     const logger = this.#logger;
     const changes = new Changes(() => this.#reader?.wake());
     const topicIds = new TopicIds(admin, pipeline.topics);
-    const committer = new Committer({ consumer, logger });
+    const committer = new Committer({ pipeline: pipeline.name, consumer, logger });
     const lanes = new Set<Lane>();
     const gatherer = new Gatherer({
       find: (topic, partition) => parts.assignment.find(topic, partition),
@@ -181,7 +162,13 @@ class Runner {
           stop: (partition, alarm) => parts.assignment.stop(partition, alarm),
           outage: (outage) => this.#outage(outage),
           recovered: () => this.#recovered(),
-          hasRoom: () => this.#reader?.wake(),
+          hasRoom: () => {
+            metrics.bufferedBytes.set(
+              { pipeline: pipeline.name },
+              gatherer.bufferedBytes + gatherer.replayBytes,
+            );
+            this.#reader?.wake();
+          },
           failed: (error) => this.#fail(error),
         },
       },
@@ -283,11 +270,11 @@ class Runner {
       if (!this.#outages.has('kafka'))
         this.#logger.warn({ err: error }, 'the Kafka cluster cannot be reached');
       this.#outage(outage);
-    } else if (error.isFatal === true || HOPELESS.has(error.code)) {
+    } else if (isHopeless(error)) {
       this.#fail(error);
     } else {
       this.#logger.warn({ err: error }, 'the Kafka client reports an error');
-      if (SUSPICIOUS.has(error.code)) this.#watch?.suspect();
+      if (isSuspicious(error)) this.#watch?.suspect();
     }
   }
 

@@ -131,10 +131,9 @@ export class Watch {
 
   #measure(partition: Partition, end: number): void {
     const { metrics, pipeline } = this.#options.parts;
-    const durable = partition.isIdle ? partition.readNext : (partition.stored ?? partition.batchFirst);
     metrics.lag.set(
       { pipeline: pipeline.name, topic: partition.topic, partition: String(partition.partition) },
-      Math.max(0, end - durable),
+      Math.max(0, end - partition.durableTo),
     );
   }
 
