@@ -1,7 +1,7 @@
 /**
  * Schemas as the registry gives them out, by `@kafkajs/confluent-schema-registry`. That library hands out a decoder of
- * its own and keeps the rest to itself; a middleware keeps what the pipelines need besides: the text as registered, and
- * whether the registry said that it does not know a schema or could not be asked.
+ * its own and keeps the rest to itself, so a middleware keeps the texts as registered. Of a 404 it keeps only the
+ * status, which a proxy or a wrong address answers too: such a path is asked for once more, to read the registry's code.
  */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
@@ -10,6 +10,7 @@ import type { SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-regi
 import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../errors.ts';
 import { readTls } from '../tls.ts';
+import { createRegistryHttp, type RegistryHttp } from './registry-http.ts';
 
 /** One schema in the words of the registry. */
 export interface RegisteredSchema {
@@ -26,15 +27,10 @@ export interface RegisteredSchemaWithReferences extends RegisteredSchema {
 type Middleware = NonNullable<SchemaRegistryAPIClientArgs['middlewares']>[number];
 type Response = Awaited<ReturnType<Parameters<NonNullable<ReturnType<Middleware>['response']>>[0]>>;
 
-interface Answer {
-  /** As it stands in messages: `GET /schemas/ids/7`. */
-  readonly what: string;
-  readonly isRoot: boolean;
-  readonly status: number;
-  readonly body: Record<string, unknown> | null;
-  /** The request itself failed: there is no answer. */
-  readonly failure: Error | null;
-}
+/** What one request of a lookup came to. */
+type Answer =
+  | { readonly kind: 'schema'; readonly isRoot: boolean; readonly schema: RegisteredSchema }
+  | { readonly kind: 'missing'; readonly isRoot: boolean };
 
 /** Connections at once. */
 const MAX_SOCKETS = 8;
@@ -45,11 +41,16 @@ export class RegisteredSchemas {
   readonly #agent: HttpAgent;
   readonly #client: SchemaRegistryAPIClientArgs;
   readonly #timeoutMs: number;
+  readonly #http: RegistryHttp;
+  /** Of the configured address, without a slash at its end. */
+  readonly #basePath: string;
 
   /** @throws {UsageError} the certificates that the configuration names cannot be read */
   constructor(settings: Config['schemaRegistry']) {
     const { url, username, password, timeoutMs, tls } = settings;
     this.#timeoutMs = timeoutMs;
+    this.#http = createRegistryHttp(settings, { connections: 1 });
+    this.#basePath = new URL(url).pathname.replace(/\/+$/, '');
     const pool = { keepAlive: true, maxSockets: MAX_SOCKETS };
     this.#agent = url.startsWith('https:')
       ? new HttpsAgent({ ...pool, ...readTls('schemaRegistry.tls', tls) })
@@ -70,23 +71,22 @@ export class RegisteredSchemas {
    */
   async find(id: number): Promise<RegisteredSchemaWithReferences | null> {
     // One client a lookup: a lookup with references makes several requests, and their answers belong together.
-    const answers: Answer[] = [];
-    const registry = new SchemaRegistry({ ...this.#client, middlewares: [this.#keepAnswers(answers)] });
+    const asked: Promise<Answer>[] = [];
+    // One client a lookup: one with references makes several requests, and their answers belong together.
+    const registry = new SchemaRegistry({ ...this.#client, middlewares: [this.#keep(asked)] });
     await this.#withinTime(id, registry.getSchema(id));
-    for (const answer of answers) requireRegistry(answer);
+    const answers = await Promise.all(asked);
     const root = answers.find(({ isRoot }) => isRoot);
     if (root === undefined) throw new Outage('schemaRegistry', `GET /schemas/ids/${id} was not answered`);
-    const schema = asSchema(root);
-    if (schema === null) return null;
-    const references = answers.filter(({ isRoot }) => !isRoot).map(asSchema);
-    return {
-      ...schema,
-      references: references.some((one) => one === null) ? null : (references as RegisteredSchema[]),
-    };
+    if (root.kind === 'missing') return null;
+    const others = answers.filter(({ isRoot }) => !isRoot);
+    const references = others.flatMap((answer) => (answer.kind === 'schema' ? [answer.schema] : []));
+    return { ...root.schema, references: references.length === others.length ? references : null };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#agent.destroy();
+    await this.#http.close();
   }
 
   /** What the library makes of the answers does not matter; that it ends does: an answer cut in the middle never ends. */
@@ -108,7 +108,7 @@ export class RegisteredSchemas {
     }
   }
 
-  #keepAnswers(answers: Answer[]): Middleware {
+  #keep(asked: Promise<Answer>[]): Middleware {
     return () => ({
       request: (request) =>
         // A version that was deleted since must still be found by those that refer to it.
@@ -117,54 +117,51 @@ export class RegisteredSchemas {
           params: request.params().version === undefined ? {} : { deleted: true, name: undefined },
         }),
       response: (next) => {
-        const keep = (response: Response): void => {
-          answers.push(answerOf(response));
-        };
-        return next().then(
-          (response) => {
-            keep(response);
-            return response;
-          },
-          (response: Response) => {
-            keep(response);
-            throw response;
-          },
-        );
+        const answered = next();
+        const answer = answered.then(answerOf, (error: unknown) => this.#answerOfError(error));
+        // Looked at when the lookup has ended; until then nobody is told of a failure.
+        answer.catch(() => {});
+        asked.push(answer);
+        return answered;
       },
     });
   }
-}
 
-function answerOf(response: Response): Answer {
-  const request = response.request();
-  return {
-    what: `${request.method().toUpperCase()} ${request.path()}`,
-    isRoot: request.path().startsWith('/schemas/ids/'),
-    status: response.status(),
-    body: parseObject(response.rawData() as string | null),
-    failure: response.error() ?? null,
-  };
-}
-
-/** @throws {Outage} for every answer that is neither a schema nor a registry's word that there is none */
-function requireRegistry({ what, status, body, failure }: Answer): void {
-  if (failure !== null) {
-    throw new Outage('schemaRegistry', `${what} failed: ${failure.message}`, { cause: failure });
+  async #answerOfError(error: unknown): Promise<Answer> {
+    const { status, url, message } = error as { status?: number; url?: string; message: string };
+    const path = url?.replace(/^GET https?:\/\/[^/]+/, '').slice(this.#basePath.length);
+    if (status !== 404 || path === undefined) {
+      throw new Outage('schemaRegistry', `the lookup of a schema failed: ${message}${advice(status)}`, { cause: error });
+    }
+    const again = await this.#http.send('GET', path);
+    const code = (again.body as { error_code?: unknown } | null)?.error_code;
+    if (again.status === 404 && NOT_KNOWN.has(Number(code))) return { kind: 'missing', isRoot: isRoot(path) };
+    throw new Outage(
+      'schemaRegistry',
+      `GET ${path} was answered with ${again.status}, but not as a schema registry does: check schemaRegistry.url`,
+    );
   }
-  if (status === 200 && typeof body?.schema === 'string') return;
-  if (status === 404 && NOT_KNOWN.has(Number(body?.error_code))) return;
-  throw new Outage('schemaRegistry', `${what} was answered with ${status}${explain(status, body)}`);
 }
 
-function asSchema({ status, body }: Answer): RegisteredSchema | null {
-  return status === 200 ? (body as unknown as RegisteredSchema) : null;
+/** @throws {Outage} for what no registry answers */
+function answerOf(response: Response): Answer {
+  const path = response.request().path();
+  const body = parseObject(response.rawData() as string | null);
+  if (typeof body?.schema === 'string') {
+    return { kind: 'schema', isRoot: isRoot(path), schema: body as unknown as RegisteredSchema };
+  }
+  throw new Outage(
+    'schemaRegistry',
+    `GET ${path} was answered with ${response.status()}, but not as a schema registry does: check schemaRegistry.url`,
+  );
 }
 
-function explain(status: number, body: Record<string, unknown> | null): string {
-  if (status === 401 || status === 403) return ': check schemaRegistry.username and password';
-  if (status === 404 || status === 200)
-    return ', but not as a schema registry does: check schemaRegistry.url';
-  return typeof body?.message === 'string' ? `: ${body.message}` : '';
+function isRoot(path: string): boolean {
+  return path.startsWith('/schemas/ids/');
+}
+
+function advice(status: number | undefined): string {
+  return status === 401 || status === 403 ? ': check schemaRegistry.username and password' : '';
 }
 
 function parseObject(text: string | null): Record<string, unknown> | null {

@@ -76,7 +76,7 @@ export class WriterSchemas {
   }
 
   async close(): Promise<void> {
-    this.#registered.close();
+    await this.#registered.close();
   }
 
   async #ask(id: number): Promise<SchemaLookup> {
