@@ -129,9 +129,11 @@ export class RegisteredSchemas {
 
   async #answerOfError(error: unknown): Promise<Answer> {
     const { status, url, message } = error as { status?: number; url?: string; message: string };
-    const path = url?.replace(/^GET https?:\/\/[^/]+/, '').slice(this.#basePath.length);
+    const path = this.#pathOf(url);
     if (status !== 404 || path === undefined) {
-      throw new Outage('schemaRegistry', `the lookup of a schema failed: ${message}${advice(status)}`, { cause: error });
+      throw new Outage('schemaRegistry', `the lookup of a schema failed: ${message}${advice(status)}`, {
+        cause: error,
+      });
     }
     const again = await this.#http.send('GET', path);
     const code = (again.body as { error_code?: unknown } | null)?.error_code;
@@ -140,6 +142,13 @@ export class RegisteredSchemas {
       'schemaRegistry',
       `GET ${path} was answered with ${again.status}, but not as a schema registry does: check schemaRegistry.url`,
     );
+  }
+
+  /** @param requested as the library's errors name it, for example `get https://host/base/schemas/ids/7` */
+  #pathOf(requested: string | undefined): string | undefined {
+    if (requested === undefined) return undefined;
+    const { pathname, search } = new URL(requested.slice(requested.indexOf(' ') + 1));
+    return pathname.slice(this.#basePath.length) + search;
   }
 }
 
