@@ -167,7 +167,7 @@ async function copyTree(from, to) {
 /** The system's libraries that the module loads: when one is gone the module no longer works. Empty where unknown. */
 function systemLibraries(module) {
   const said = which('ldd') === null ? null : capture('ldd', [module]);
-  return [...(said ?? '').matchAll(/=> (\/\S+)/g)]
+  return [...(said ?? '').matchAll(/=> (\/.+) \(0x/g)]
     .map((match) => match[1])
     .filter((file) => !file.startsWith(root));
 }

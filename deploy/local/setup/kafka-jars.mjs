@@ -42,7 +42,16 @@ export function kafkaJarsStep() {
         const java = findJava();
         const env = java === null ? process.env : { ...process.env, JAVA_HOME: homeOf(java) };
         // -C: a jar whose checksum does not match ends the step instead of being kept with a warning.
-        const flags = ['-B', '-C', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${fresh}`];
+        // -U: a download that failed is tried again now; Maven would remember the failure for a day.
+        const flags = [
+          '-B',
+          '-C',
+          '-U',
+          '-f',
+          pom,
+          'dependency:copy-dependencies',
+          `-DoutputDirectory=${fresh}`,
+        ];
         await run('mvn', [...flags, ...localRepository()], { log: 'kafka', env });
         if (!readdirSync(fresh).some((name) => name.startsWith('kafka_')))
           throw new StepFailed('Maven ended well but brought no Kafka', inTools('log', 'kafka.log'));
