@@ -9,6 +9,7 @@ import { LetterProducer } from '../common/dead-letters/letter-producer.ts';
 import { sendDeadLetters } from '../common/dead-letters/letter-step.ts';
 import { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import type { Pipeline, PipelineDependencies } from '../common/runner/pipeline.ts';
+import { sqlColumns } from '../common/transcode/row-spec.ts';
 import { timeLimits } from '../common/transcode/time-limits.ts';
 import { foldProfiles } from './fold-step.ts';
 import { CHANGE_COLUMNS, CHANGE_ROWS } from './rows.ts';
@@ -48,7 +49,7 @@ export function createProfilesPipeline(dependencies: PipelineDependencies): Pipe
           signal,
           logger,
           table: 'profile_changes',
-          columns: CHANGE_COLUMNS,
+          columns: sqlColumns(CHANGE_COLUMNS),
           topics: new Set([topic]),
         }),
         folding.step,

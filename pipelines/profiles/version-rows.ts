@@ -1,5 +1,5 @@
 /** Profile versions as rows of `profile_versions`. */
-
+import type { RowColumn } from '../common/clickhouse-sink/row-insert.ts';
 import { ChunkPool } from '../common/transcode/chunk-pool.ts';
 import { encodeText, writeInt64, writeLength } from '../common/transcode/row-binary.ts';
 import { RowChunks } from '../common/transcode/row-chunks.ts';
@@ -7,19 +7,19 @@ import { type FoldedVersion, profileText } from './fold/fold-profile.ts';
 import type { User } from './histories.ts';
 
 /** The columns of the INSERT, in its order. */
-export const VERSION_COLUMNS = [
-  'tenant_id',
-  'user_id',
-  'valid_from',
-  'valid_to',
-  'version',
-  'deleted',
-  'attributes',
-  'change_ids',
-  'recorded_at',
-  'fold',
-  'withdrawn',
-].map((name) => ({ name }));
+export const VERSION_COLUMNS: readonly RowColumn[] = [
+  { name: 'tenant_id', type: 'String' },
+  { name: 'user_id', type: 'String' },
+  { name: 'valid_from', type: "DateTime64(3, 'UTC')" },
+  { name: 'valid_to', type: "Nullable(DateTime64(3, 'UTC'))" },
+  { name: 'version', type: 'UInt32' },
+  { name: 'deleted', type: 'Bool' },
+  { name: 'attributes', type: 'String' },
+  { name: 'change_ids', type: 'Array(String)' },
+  { name: 'recorded_at', type: "DateTime64(3, 'UTC')" },
+  { name: 'fold', type: 'UInt256' },
+  { name: 'withdrawn', type: 'UInt8' },
+];
 
 /** Of all columns that have one size, and of the lengths of the others. */
 const FIXED_BYTES = 128;

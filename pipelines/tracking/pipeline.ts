@@ -9,6 +9,7 @@ import { LetterProducer } from '../common/dead-letters/letter-producer.ts';
 import { sendDeadLetters } from '../common/dead-letters/letter-step.ts';
 import { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import type { Pipeline, PipelineDependencies } from '../common/runner/pipeline.ts';
+import { sqlColumns } from '../common/transcode/row-spec.ts';
 import { timeLimits } from '../common/transcode/time-limits.ts';
 import { CAMPAIGN_COLUMNS, CAMPAIGN_ROWS, DELIVERY_ROWS, EVENT_COLUMNS, FEEDBACK_ROWS } from './rows.ts';
 
@@ -49,7 +50,7 @@ export function createTrackingPipeline(dependencies: PipelineDependencies): Pipe
           signal,
           logger,
           table: 'campaigns',
-          columns: CAMPAIGN_COLUMNS,
+          columns: sqlColumns(CAMPAIGN_COLUMNS),
           topics: new Set([topics.definitions]),
         }),
         storeRows({
@@ -58,7 +59,7 @@ export function createTrackingPipeline(dependencies: PipelineDependencies): Pipe
           signal,
           logger,
           table: 'events',
-          columns: EVENT_COLUMNS,
+          columns: sqlColumns(EVENT_COLUMNS),
           topics: new Set([topics.delivery, topics.feedback]),
         }),
         sendDeadLetters({ pipeline, producer: letters, clock, metrics, logger }),

@@ -4,16 +4,33 @@ import { ClickHouseError } from '@clickhouse/client';
 import { asOutage, type ClickHouseClient, isRowFault } from '../clickhouse/client.ts';
 import { Outage } from '../errors.ts';
 
+/** A column as the bytes hold it. */
+export interface RowColumn {
+  readonly name: string;
+  /** ClickHouse's type of what is sent, for example `Nullable(String)`; the table may have `LowCardinality` of it. */
+  readonly type: string;
+}
+
 export interface RowTarget {
   readonly client: ClickHouseClient;
   readonly table: string;
-  readonly columns: readonly { readonly name: string }[];
+  readonly columns: readonly RowColumn[];
   readonly signal: AbortSignal;
 }
 
 /** Only this may lead to a dead letter: ClickHouse refused the rows themselves. */
 export class RowsRejected extends Error {
   override readonly name = 'RowsRejected';
+}
+
+/**
+ * Rows are read with plain types and become those of the table column by column: reading LowCardinality row by row
+ * looks each text up in a dictionary, which costs more than all other reading (measured: 2.1 against 0.6 us a row).
+ */
+function insertQuery({ table, columns }: Pick<RowTarget, 'table' | 'columns'>): string {
+  const names = columns.map(({ name }) => `\`${name}\``).join(', ');
+  const structure = columns.map(({ name, type }) => `\`${name}\` ${type}`).join(', ');
+  return `INSERT INTO ${table} (${names}) SELECT * FROM input('${structure.replaceAll("'", "\\'")}') FORMAT RowBinary`;
 }
 
 /**
@@ -27,7 +44,7 @@ export async function insertRows(
 ): Promise<void> {
   try {
     const { stream } = await client.exec({
-      query: `INSERT INTO ${table} (${columns.map(({ name }) => `\`${name}\``).join(', ')}) FORMAT RowBinary`,
+      query: insertQuery({ table, columns }),
       // What is collapsed later anyway need not be collapsed on the way in: half of the CPU.
       clickhouse_settings: { optimize_on_insert: 0 },
       // One buffer ahead: encoding the next ones goes on while ClickHouse reads these.

@@ -29,6 +29,24 @@ export type ColumnKind =
   | 'offset'
   | 'recordedAt';
 
+/** ClickHouse's types of the bytes that are written for each kind. */
+const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
+  id: 'String',
+  text: 'String',
+  textOrNull: 'Nullable(String)',
+  symbol: 'String',
+  time: "DateTime64(3, 'UTC')",
+  planOrNull: "Nullable(DateTime64(3, 'UTC'))",
+  booleanOrFalse: 'Bool',
+  doubleOrNull: 'Nullable(Float64)',
+  longOrNull: 'Nullable(Int64)',
+  textMap: 'Map(String, String)',
+  constant: 'String',
+  source: 'String',
+  offset: 'UInt64',
+  recordedAt: "DateTime64(3, 'UTC')",
+};
+
 export interface Column {
   readonly name: string;
   readonly kind: ColumnKind;
@@ -60,4 +78,9 @@ export interface RowSpec {
   readonly key: readonly [string, string];
   /** What no column can check by itself. Null when all is well. */
   judge?(row: RowView): RowFault | null;
+}
+
+/** The columns as ClickHouse is told of them. */
+export function sqlColumns(columns: readonly Column[]): { readonly name: string; readonly type: string }[] {
+  return columns.map(({ name, kind }) => ({ name, type: SQL_TYPES[kind] }));
 }
