@@ -30,7 +30,6 @@ const TOPICS_OF: Readonly<Record<PipelineName, readonly TopicRole[]>> = {
 const limits = (flushIntervalMs: number) => ({ maxBatchRecords: 400, flushIntervalMs });
 const FOR_TESTS = {
   kafka: {
-    sessionTimeoutMs: 2_000,
     topics: {
       definitions: { partitions: 1 },
       delivery: { partitions: 3 },
@@ -153,17 +152,31 @@ export class WholeLedger {
     return new Map([...described.values()].map(({ topic, topicId }) => [topic, topicId]));
   }
 
-  /** By Kafka's own word: every group has committed every offset that there is, markers included. */
+  /**
+   * By Kafka's own word: every group has committed every offset that there is, markers included.
+   * @throws {Error} with the pipelines' logs when that does not come about
+   */
   async caughtUp(pipelines: readonly PipelineName[] = ['tracking', 'archive', 'profiles']): Promise<void> {
-    await Promise.all(
-      pipelines.map((pipeline) =>
-        eventually(() => this.#hasCaughtUp(pipeline).catch(() => false), {
-          what: `${pipeline} at the end of its topics (logs are in ${this.folder})`,
+    const waiting = pipelines.map((pipeline) =>
+      eventually(
+        async () => (await this.#hasCaughtUp(pipeline).catch(() => false)) || this.#mustBeRunning(),
+        {
+          what: `${pipeline} at the end of its topics`,
           withinMs: 120_000,
           everyMs: 150,
-        }),
+        },
       ),
     );
+    await Promise.all(waiting).catch((error: unknown) => {
+      const logs = this.#children.map(({ text, end }) => `${JSON.stringify(end)}\n${text.slice(-6_000)}`);
+      throw new Error([String(error), ...logs].join('\n'), { cause: error });
+    });
+  }
+
+  /** Without a process nothing comes about any more. */
+  #mustBeRunning(): false {
+    if (this.#children.every(({ end }) => end !== null)) throw new Error('no pipeline is running');
+    return false;
   }
 
   async #hasCaughtUp(pipeline: PipelineName): Promise<boolean> {
