@@ -19,6 +19,8 @@ const MAX_PARTITIONS = 4;
 const MAX_UPLOADS = 4;
 /** Heads read at once at an assignment. */
 const MAX_READS = 16;
+/** An event that is further ahead of its own Kafka timestamp is not believed. */
+const MAX_AHEAD_MS = 86_400_000;
 
 export interface ArchiveSinkOptions {
   readonly heads: HeadStore;
@@ -34,6 +36,8 @@ export class ArchiveSink implements Sink {
   readonly #options: ArchiveSinkOptions;
   /** Heads as last read or written by us, by partition. Missing: read it first. */
   readonly #held = new Map<string, HeldHead>();
+  /** Event time in milliseconds, by topic: for the metric only. */
+  readonly #newest = new Map<string, number>();
 
   constructor(options: ArchiveSinkOptions) {
     this.#options = options;
@@ -102,6 +106,7 @@ export class ArchiveSink implements Sink {
     this.#held.set(partitionKey(source), held);
     faultPoint('after-head', PIPELINE);
     this.#showPosition(source, last + 1);
+    this.#showNewest(source.topic, segments);
   }
 
   /** The order does not matter: readers go by the head, and a replay creates what is missing. */
@@ -125,6 +130,18 @@ export class ArchiveSink implements Sink {
     const held = await this.#options.heads.read(source);
     this.#held.set(partitionKey(source), held);
     return held;
+  }
+
+  #showNewest(topic: string, segments: readonly Segment[]): void {
+    for (const { file } of segments) {
+      const { eventTimes, kafkaTimes } = file;
+      // The archive judges no event, but one that says it comes from far ahead must not hide a silent producer.
+      if (eventTimes === null || kafkaTimes === null || eventTimes.max > kafkaTimes.max + MAX_AHEAD_MS)
+        continue;
+      if (eventTimes.max <= (this.#newest.get(topic) ?? Number.NEGATIVE_INFINITY)) continue;
+      this.#newest.set(topic, eventTimes.max);
+      this.#options.metrics.newestEventTime.set({ pipeline: PIPELINE, topic }, eventTimes.max / 1000);
+    }
   }
 
   #showPosition({ topic, partition }: PartitionRef, next: number): void {

@@ -80,12 +80,13 @@ export class BlockWriter {
     this.#content.update(data);
     this.#count += count;
     this.#bytes += position;
-    this.#blocks.push(
-      compress(data).then((compressed) => {
-        giveBuffer(buffer);
-        return framedBlock(count, compressed, this.#sync);
-      }),
-    );
+    const block = compress(data).then((compressed) => {
+      giveBuffer(buffer);
+      return framedBlock(count, compressed, this.#sync);
+    });
+    // Whoever waits for it is told of a failure; if another block failed first, nobody does.
+    block.catch(() => {});
+    this.#blocks.push(block);
     this.buffer = takeBuffer(USUAL_CAPACITY);
     this.position = 0;
     this.#inBlock = 0;

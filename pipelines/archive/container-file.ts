@@ -23,9 +23,10 @@ export const SYNC_BYTES = 16;
 export const BLOCK_BYTES = 256 * 1024;
 
 /**
- * Fastest level; part of the format. Level 6 makes segments of events 4 % smaller and takes half as long again.
+ * Part of the format. The fastest level, and a window of 8 KiB: it stays in the processor's first cache, and what repeats
+ * in events repeats from one record to the next. Against zlib's default window a third less time, and a little smaller.
  */
-const DEFLATE_LEVEL = 1;
+const DEFLATE = { level: 1, windowBits: 13, memLevel: 9 } as const;
 
 const deflate = promisify(deflateRaw);
 
@@ -37,7 +38,7 @@ export function syncMarker(path: string): Buffer {
 /** Off the event loop. @param data is read until the promise resolves */
 export function compress(data: Uint8Array): Promise<Buffer> {
   // Events shrink to less than half: one piece of output, and each further one is a further turn of the event loop.
-  return deflate(data, { level: DEFLATE_LEVEL, chunkSize: Math.max(64, data.length >> 1) });
+  return deflate(data, { ...DEFLATE, chunkSize: Math.max(64, data.length >> 1) });
 }
 
 /** A block's bytes around its compressed data, in order. */

@@ -64,6 +64,8 @@ export async function listHeads(
 async function* listFolder({ container, prefix }: ArchivePlace, folder: string): AsyncGenerator<ListedBlob> {
   const blobs = container.listBlobsFlat({ prefix: prefix + folder, includeMetadata: true });
   for await (const { name, properties, metadata } of listed(blobs)) {
+    // Accounts with a hierarchical namespace list their folders too.
+    if (metadata?.hdi_isfolder === 'true') continue;
     const path = name.slice(prefix.length);
     yield {
       path,

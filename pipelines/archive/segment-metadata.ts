@@ -2,7 +2,7 @@
 import type { SegmentName } from './segment-path.ts';
 
 /**
- * Version of everything that decides a segment's bytes: wrapper, order, block size, sync marker, deflate level, and which
+ * Version of everything that decides a segment's bytes: wrapper, order, block size, sync marker, deflate's settings, and which
  * payloads count as decodable. A change to any of them is a new version; older ones must then still be written for
  * intents that name them.
  */
