@@ -45,6 +45,12 @@ export class Assignment {
     return this.#partitions.get(topic)?.[partition];
   }
 
+  /** Where the reading of a partition goes on; null when it is not read. */
+  positionOf({ topic, partition }: TopicPartition): number | null {
+    const found = this.find(topic, partition);
+    return found?.phase === 'reading' ? found.readNext : null;
+  }
+
   /** The group has given us partitions: nothing of them is read before the sink has said where to begin. */
   assigned(partitions: readonly TopicPartition[]): void {
     this.#parts.logger.info({ partitions: partitions.map(describePartition) }, 'partitions assigned');
@@ -155,6 +161,7 @@ export class Assignment {
           'the committed offset is behind the sink and is moved up',
         );
       }
+      // Only where the sink has something: before the first record there is nothing to copy.
       if (begin.stored !== null) committer.progressed(partition);
       const { source, offset, intent } = begin;
       logger.info(
@@ -164,7 +171,7 @@ export class Assignment {
     }
     consumer.place(
       starts.map(({ partition: { topic, partition, readNext } }) => ({ topic, partition, offset: readNext })),
-      ({ topic, partition }) => this.find(topic, partition)?.readNext ?? 0,
+      (one) => this.positionOf(one),
     );
   }
 
@@ -203,6 +210,10 @@ export class Assignment {
     if (partition.lane !== this.#shared) this.#lanes.delete(partition.lane);
     this.#setAlarm(partition, null);
     this.#countAssigned(partition.topic);
+    const { metrics, pipeline } = this.#parts;
+    const here = { pipeline: pipeline.name, ...labels(partition) };
+    for (const gauge of [metrics.lag, metrics.retentionWarning, metrics.retentionSecondsLeft])
+      gauge.remove(here);
   }
 
   #discard(partition: Partition): void {

@@ -62,11 +62,9 @@ export class Committer {
 
   async #commitDue(): Promise<void> {
     const commits = [...this.#due].flatMap((partition) => {
-      const { stored } = partition;
-      if (!partition.isOurs || stored === null) return [];
-      // With nothing held, what lies between is markers: committed too, so that lag monitors come to nought.
-      const offset = partition.isIdle ? partition.readNext : stored;
-      if (this.#committed.get(partition) === offset) return [];
+      const { isOurs, storedTo: stored, durableTo: offset } = partition;
+      // With nothing held, `durableTo` is past trailing markers, so that lag monitors come to nought.
+      if (!isOurs || this.#committed.get(partition) === offset) return [];
       return [{ owner: partition, topic: partition.topic, partition: partition.partition, offset, stored }];
     });
     this.#due.clear();

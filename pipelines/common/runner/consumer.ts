@@ -148,22 +148,26 @@ export class Consumer {
 
   /**
    * Reads the partitions from these offsets on, whether it read them before or not.
-   * @param positionOf where a partition that is read already goes on: the eager protocol can only assign all at once
+   * @param positionOf where another partition goes on, null when it is not read: the eager protocol can only assign
+   * all at once
    */
-  place(starts: readonly PartitionOffset[], positionOf: (partition: TopicPartition) => number): void {
+  place(starts: readonly PartitionOffset[], positionOf: (partition: TopicPartition) => number | null): void {
+    const begins = starts.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
     if (this.#client.rebalanceProtocol() === 'EAGER') {
       const again = new Set(starts.map(keyOf));
       const others = [...this.#placed.values()].filter((other) => !again.has(keyOf(other)));
-      this.#client.assign([
-        ...others.map((other) => ({ ...other, offset: positionOf(other) })),
-        ...starts.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
-      ]);
+      this.#placed.clear();
+      for (const other of others) {
+        const offset = positionOf(other);
+        if (offset === null) continue;
+        this.#placed.set(keyOf(other), other);
+        begins.push({ ...other, offset });
+      }
+      this.#client.assign(begins);
     } else {
       const placed = starts.filter((start) => this.#placed.has(keyOf(start)));
       if (placed.length > 0) this.#client.incrementalUnassign(placed.map(nameOnly));
-      this.#client.incrementalAssign(
-        starts.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
-      );
+      this.#client.incrementalAssign(begins);
     }
     for (const start of starts) this.#placed.set(keyOf(start), nameOnly(start));
     this.resume(starts);

@@ -76,6 +76,8 @@ export class Lane {
     }
     partition.open = [];
     partition.openBytes = 0;
+    // What was dropped is as if it had not been read: nothing may take it for a stretch without records.
+    partition.readNext = partition.batchFirst;
     let closed = 0;
     this.closed = this.closed.flatMap((group) => {
       const entries = group.entries.filter((entry) => entry.partition !== partition);

@@ -27,6 +27,8 @@ export class Partition implements TopicPartition {
   readNext = 0;
   /** The first offset that no closed batch covers. */
   batchFirst = 0;
+  /** Where this assignment began to read. */
+  start = 0;
   /** The next offset that the sink needs; null when it has never written this partition. */
   stored: number | null = null;
   /** The end of a batch that must be gathered again with exactly its bounds; NO_REPLAY when there is none. */
@@ -36,6 +38,8 @@ export class Partition implements TopicPartition {
   openBytes = 0;
 
   stop: PartitionStopped | null = null;
+  /** The client handed out an offset for a second time: said once. */
+  hasGoneBackwards = false;
 
   constructor({ topic, partition, assignment, lane }: PartitionStart) {
     this.topic = topic;
@@ -49,20 +53,27 @@ export class Partition implements TopicPartition {
     return this.phase === 'reading' || this.phase === 'releasing';
   }
 
-  /** Everything read is durable: what lies between `stored` and `readNext` holds no record. */
+  /** The offset before which the sink has everything, also when it has nothing because there was no record. */
+  get storedTo(): number {
+    return this.stored ?? this.start;
+  }
+
+  /** Everything read is durable: what lies between `storedTo` and `readNext` holds no record. */
   get isIdle(): boolean {
-    return this.open.length === 0 && this.stored === this.batchFirst;
+    return this.open.length === 0 && this.storedTo === this.batchFirst;
   }
 
   /** Everything before this offset is durable, or holds no record. */
   get durableTo(): number {
-    return this.isIdle ? this.readNext : (this.stored ?? this.batchFirst);
+    return this.isIdle ? this.readNext : this.storedTo;
   }
 
   begin({ source, offset, intent, stored }: Beginning): void {
     this.source = source;
     this.readNext = offset;
     this.batchFirst = offset;
+    this.start = offset;
+    this.hasGoneBackwards = false;
     this.replayLast = intent?.last ?? NO_REPLAY;
     this.stored = stored;
     this.lane.partitions.add(this);

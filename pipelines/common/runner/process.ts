@@ -7,6 +7,7 @@ import type { Logger } from '../logger.ts';
 import { createMetrics } from '../metrics.ts';
 import type { CreatePipeline, RunningPipeline } from './pipeline.ts';
 import { runPipeline } from './runner.ts';
+import { boundYoungGeneration } from './young-generation.ts';
 
 export interface ProcessContext {
   readonly config: Config;
@@ -29,6 +30,7 @@ export async function startProcess(
   { config, logger, clock }: ProcessContext,
   creators: readonly CreatePipeline[],
 ): Promise<PipelineProcess> {
+  boundYoungGeneration();
   const metrics = createMetrics({ withProcessMetrics: true });
   const draining = new AbortController();
   const givingUp = new AbortController();

@@ -136,6 +136,8 @@ class Runner {
     const gatherer = new Gatherer({
       find: (topic, partition) => parts.assignment.find(topic, partition),
       wentBackwards: (partition, offset) => {
+        if (partition.hasGoneBackwards) return;
+        partition.hasGoneBackwards = true;
         logger.warn(
           { topic: partition.topic, partition: partition.partition, offset, expected: partition.readNext },
           'the client handed out an offset that was read already',

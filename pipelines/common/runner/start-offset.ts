@@ -70,9 +70,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
       missing: null,
     };
   }
-  if (committed !== null && Math.min(committed.stored ?? committed.offset, committed.offset) > next) {
-    return committedAhead(next, committed.offset);
-  }
+  if (committed !== null && storedBy(committed) > next) return committedAhead(next, committed.offset);
   return {
     kind: 'start',
     offset: next,
@@ -84,8 +82,13 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
 
 /** The sink has nothing. Everything Kafka has is read, unless the group says that it was read before. */
 function resolveFirstStart({ committed, low }: Pick<StartFacts, 'committed' | 'low'>): StartDecision {
-  if (committed !== null && committed.offset > low) return committedAhead(low, committed.offset);
+  if (committed !== null && storedBy(committed) > low) return committedAhead(low, committed.offset);
   return { kind: 'start', offset: low, intent: null, committedBehind: null };
+}
+
+/** Before this offset the group claims that there were records; from it on to the committed offset there were none. */
+function storedBy({ offset, stored }: CommittedOffset): number {
+  return Math.min(stored ?? offset, offset);
 }
 
 function committedAhead(next: number, committed: number): StartDecision {

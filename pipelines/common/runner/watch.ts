@@ -171,9 +171,8 @@ export class Watch {
     changes.add(() => {
       if (partition.phase !== 'reading' || assignment.isReleasing) return;
       const { topic, partition: number, readNext } = partition;
-      consumer.place(
-        [{ topic, partition: number, offset: readNext }],
-        (other) => assignment.find(other.topic, other.partition)?.readNext ?? 0,
+      consumer.place([{ topic, partition: number, offset: readNext }], (other) =>
+        assignment.positionOf(other),
       );
     });
   }

@@ -157,6 +157,23 @@ describe('Gatherer', () => {
     expect(partition.open.map(({ offset }) => offset)).toEqual([7]);
   });
 
+  it('takes nothing that was dropped for a stretch without records', () => {
+    const lane = new Lane({ maxBatchRecords: 10, maxBatchBytes: 1_000 });
+    const partition = new Partition({ topic: TOPIC, partition: 0, assignment: 1, lane });
+    const gatherer = new Gatherer({ find: () => partition, wentBackwards: () => {}, becameIdle: () => {} });
+    partition.begin({
+      source: { topic: TOPIC, topicId: 'id', partition: 0 },
+      offset: 0,
+      intent: null,
+      stored: 0,
+    });
+    gatherer.gather([record(0, 0, 1), record(0, 1, 1)], 0);
+    expect([partition.isIdle, partition.durableTo]).toEqual([false, 0]);
+    gatherer.reachedEnd({ topic: TOPIC, partition: 0, offset: 4 });
+    gatherer.discard(partition);
+    expect([partition.isIdle, partition.durableTo]).toEqual([true, 0]);
+  });
+
   it('counts keys, values and headers', () => {
     const headers = [{ name: Buffer.from('four') }, { empty: Buffer.alloc(0) }];
     expect(sizeOf({ ...record(0, 0, 10), key: Buffer.from('key'), headers })).toBe(10 + 3 + 4 + 4 + 5);

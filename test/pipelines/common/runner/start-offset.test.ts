@@ -118,6 +118,9 @@ describe('resolveStart', () => {
       code: 'committed_ahead',
       missing: { first: 5, last: 5 },
     });
+    // Until then there were aborted transactions only.
+    expect(resolveStart({ ...facts, committed: { offset: 9, stored: 5 } })).toMatchObject({ offset: 5 });
+    expect(resolveStart({ ...facts, committed: { offset: 9, stored: 9 } })).toMatchObject({ kind: 'stop' });
   });
 });
 

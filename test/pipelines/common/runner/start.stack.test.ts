@@ -151,6 +151,25 @@ describe('a committed offset', () => {
   });
 });
 
+describe('a partition of nothing but aborted transactions', () => {
+  it('has no lag, and no record is missed when the first one comes', async () => {
+    await using harness = await RunnerHarness.create(inject('configFile'), { partitions: 1 });
+    const producer = await harness.producer({ transactional: true });
+    await producer.abort(0, numbered(0, 20));
+    const store = new RecordingStore();
+    const member = harness.start({ sink: new RecordingSink(store) });
+    await eventually(async () => (await harness.committed(0)) === (await harness.end(0)), { everyMs: 200 });
+    await eventually(async () => (await metricValue(member.metrics, 'ledger_lag_offsets')) === 0);
+    expect(store.head(await sourceOf(harness, 0)).next).toBeNull();
+    await member.stop();
+    const again = harness.start({ sink: new RecordingSink(store) });
+    await producer.commit(0, numbered(20, 2));
+    await eventually(() => store.recordCount === 2);
+    expect(store.batches(0)).toMatchObject([{ first: 0, values: producer.values(0) }]);
+    await again.stop();
+  });
+});
+
 describe('offsets that Kafka no longer has', () => {
   it('stop the partition at its start', async () => {
     const { harness, producer, store } = await withHistory();
