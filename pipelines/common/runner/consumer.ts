@@ -5,6 +5,7 @@ import type { PartitionOffset, TopicPartition } from '../kafka/admin.ts';
 import type { KafkaSettings } from '../kafka/client-settings.ts';
 import { asOutage } from '../kafka/errors.ts';
 import type { Logger } from '../logger.ts';
+import { mendHeaders } from './record-headers.ts';
 import { type CommittedOffset, readCommitMetadata } from './start-offset.ts';
 
 const { ERRORS } = kafka.CODES;
@@ -119,7 +120,9 @@ export class Consumer {
       this.#client.consume(most, (error, records) => {
         const ends = this.#ends;
         if (ends.length > 0) this.#ends = [];
-        resolve({ records: error ? [] : records, ends, error: error ?? null });
+        if (error) return resolve({ records: [], ends, error });
+        mendHeaders(records);
+        resolve({ records, ends, error: null });
       });
     });
   }
