@@ -206,6 +206,13 @@ describe('foldProfile', () => {
     expect(version?.attributes).toBe(`{"list":[${number}],"n":${number}}`);
   });
 
+  test('a number of a million digits takes no time worth speaking of', () => {
+    // Run by run of zeros it would take hours; the limit of the test is two minutes.
+    const number = `1${'0'.repeat(1_000_000)}1`;
+    const [version] = foldProfile([change({ changeId: 'a', attributes: `{"n":${number}}` })]);
+    expect(version?.attributes === `{"n":${number}}`).toBe(true);
+  });
+
   test.each([
     ['1.50', '1.5'],
     ['100000000000000000000', '100000000000000000000'],
