@@ -80,7 +80,8 @@ const bytes = (options?: fc.IntArrayConstraints) => fc.uint8Array(options).map((
 const decodable = fc.oneof(
   event.map((value) => framed(7, value)),
   fc.tuple(event, optional(fc.double())).map(([value, score]) => framed(8, { ...value, score })),
-  fc.maxSafeInteger().map((value) => framed(2_000_000_000, value)),
+  // One short of the ends: avsc refuses the very last.
+  fc.integer({ min: -(2 ** 53) + 2, max: 2 ** 53 - 2 }).map((value) => framed(2_000_000_000, value)),
 );
 const undecodable = fc.oneof(
   fc.constant(null),

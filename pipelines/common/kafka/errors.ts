@@ -16,6 +16,8 @@ const OUTAGES: ReadonlySet<number> = new Set([
   ERRORS.ERR__WAIT_CACHE,
   ERRORS.ERR__QUEUE_FULL,
   ERRORS.ERR__RETRY,
+  // "No such entry": what the admin client says of a topic whose metadata has not come yet.
+  ERRORS.ERR__NOENT,
   ERRORS.ERR__ISR_INSUFF,
   ERRORS.ERR__IN_PROGRESS,
   ERRORS.ERR_LEADER_NOT_AVAILABLE,
