@@ -68,9 +68,9 @@ export class Partition implements TopicPartition {
     return this.isIdle ? this.readNext : this.storedTo;
   }
 
-  begin({ source, offset, intent, stored }: Beginning): void {
+  begin({ source, offset, readFrom = offset, intent, stored }: Beginning): void {
     this.source = source;
-    this.readNext = offset;
+    this.readNext = readFrom;
     this.batchFirst = offset;
     this.start = offset;
     this.hasGoneBackwards = false;
@@ -88,7 +88,10 @@ export interface PartitionStart extends TopicPartition {
 
 export interface Beginning {
   readonly source: PartitionRef;
+  /** The first offset of the first batch. */
   readonly offset: number;
+  /** Where to read, when not there: between the two is no record. */
+  readonly readFrom?: number;
   readonly intent: OffsetRange | null;
   readonly stored: number | null;
 }

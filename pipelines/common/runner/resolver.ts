@@ -87,11 +87,11 @@ async function resolveExisting(
       const message = `${decision.reason}. ${whatToType(parts.pipeline.name, source, decision)}`;
       return { kind: 'stop', partition, alarm: new PartitionStopped(decision.code, message) };
     }
-    const { offset, intent, committedBehind } = decision;
+    const { offset, readFrom, intent, committedBehind } = decision;
     return {
       kind: 'start',
       partition,
-      begin: { source, offset, intent, stored: sink.next },
+      begin: { source, offset, readFrom, intent, stored: sink.next },
       committed: group?.offset ?? null,
       committedBehind,
     };

@@ -26,7 +26,10 @@ export type StopCode = 'committed_ahead' | 'offset_out_of_range' | 'intent_misma
 export type StartDecision =
   | {
       readonly kind: 'start';
+      /** The first offset of the first batch. */
       readonly offset: number;
+      /** Where to read: later than `offset` where Kafka has dropped a stretch that held no record. */
+      readonly readFrom: number;
       /** The first batch must have exactly these bounds. */
       readonly intent: OffsetRange | null;
       /** What the committed offset lacks, when it is behind the sink. */
@@ -40,7 +43,7 @@ export type StartDecision =
       readonly missing: OffsetRange | null;
     };
 
-/** Never skips an offset that the sink lacks and Kafka ever had: it starts at the sink's next offset, or not at all. */
+/** Never skips a record that the sink lacks and Kafka ever had: it starts at the sink's next offset, or not at all. */
 export function resolveStart({ sink, committed, low, end }: StartFacts): StartDecision {
   const { intent } = sink;
   if (intent !== null && sink.next !== null && intent.first !== sink.next) {
@@ -53,7 +56,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
   }
   const next = intent?.first ?? sink.next;
   if (next === null) return resolveFirstStart({ committed, low });
-  if (next < low) {
+  if (next < low && !hasNoRecords({ from: next, to: low }, { intent, committed })) {
     return {
       kind: 'stop',
       code: 'offset_out_of_range',
@@ -74,6 +77,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
   return {
     kind: 'start',
     offset: next,
+    readFrom: Math.max(next, low),
     intent,
     committedBehind:
       committed !== null && committed.offset < next ? { first: committed.offset, last: next - 1 } : null,
@@ -83,7 +87,19 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
 /** The sink has nothing. Everything Kafka has is read, unless the group says that it was read before. */
 function resolveFirstStart({ committed, low }: Pick<StartFacts, 'committed' | 'low'>): StartDecision {
   if (committed !== null && storedBy(committed) > low) return committedAhead(low, committed.offset);
-  return { kind: 'start', offset: low, intent: null, committedBehind: null };
+  return { kind: 'start', offset: low, readFrom: low, intent: null, committedBehind: null };
+}
+
+/**
+ * Whether the group's own commit says that nothing but markers and aborted records stood there: of a quiet partition
+ * Kafka drops these too in the end, and nobody has lost anything. @param stretch `from` inclusive, `to` exclusive
+ */
+function hasNoRecords(
+  stretch: { readonly from: number; readonly to: number },
+  { intent, committed }: Pick<StartFacts, 'committed'> & Pick<SinkPosition, 'intent'>,
+): boolean {
+  if (intent !== null || committed === null || committed.stored === null) return false;
+  return committed.stored <= stretch.from && committed.offset >= stretch.to;
 }
 
 /** Before this offset the group claims that there were records; from it on to the committed offset there were none. */

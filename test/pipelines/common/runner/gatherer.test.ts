@@ -174,6 +174,18 @@ describe('Gatherer', () => {
     expect([partition.isIdle, partition.durableTo]).toEqual([true, 0]);
   });
 
+  it('begins a batch where the sink needs it, also when reading begins later', () => {
+    const lane = new Lane({ maxBatchRecords: 10, maxBatchBytes: 1_000 });
+    const partition = new Partition({ topic: TOPIC, partition: 0, assignment: 1, lane });
+    const gatherer = new Gatherer({ find: () => partition, wentBackwards: () => {}, becameIdle: () => {} });
+    const source = { topic: TOPIC, topicId: 'id', partition: 0 };
+    partition.begin({ source, offset: 3, readFrom: 7, intent: null, stored: 3 });
+    expect([partition.isIdle, partition.durableTo]).toEqual([true, 7]);
+    gatherer.gather([record(0, 7, 1)], 0);
+    lane.close();
+    expect(lane.closed[0]?.entries[0]?.batch).toMatchObject({ first: 3, last: 7 });
+  });
+
   it('counts keys, values and headers', () => {
     const headers = [{ name: Buffer.from('four') }, { empty: Buffer.alloc(0) }];
     expect(sizeOf({ ...record(0, 0, 10), key: Buffer.from('key'), headers })).toBe(10 + 3 + 4 + 4 + 5);

@@ -47,7 +47,13 @@ describe('resolveStart', () => {
         const decision = resolveStart(facts);
         if (decision.kind === 'stop') return;
         const { sink, committed, low, end } = facts;
-        expect(decision.offset).toBeGreaterThanOrEqual(low);
+        expect(decision.readFrom).toBe(Math.max(decision.offset, low));
+        if (decision.offset < low) {
+          // Gone, but the group knows that it was markers alone.
+          expect(sink.intent).toBeNull();
+          expect(committed?.stored).toBeLessThanOrEqual(decision.offset);
+          expect(committed?.offset).toBeGreaterThanOrEqual(low);
+        }
         if (sink.next !== null || sink.intent !== null) {
           expect(decision.offset).toBeLessThanOrEqual(end);
           expect(sink.intent?.last ?? -1).toBeLessThan(end);
@@ -108,6 +114,25 @@ describe('resolveStart', () => {
       code: 'committed_ahead',
       missing: { first: 20, last: 21 },
     });
+  });
+
+  it('goes on where Kafka has dropped trailing markers that the group had passed', () => {
+    const facts = { sink: { next: 20, intent: null }, low: 25, end: 30 };
+    expect(resolveStart({ ...facts, committed: { offset: 25, stored: 20 } })).toMatchObject({
+      kind: 'start',
+      offset: 20,
+      readFrom: 25,
+      committedBehind: null,
+    });
+    const missing = { kind: 'stop', code: 'offset_out_of_range', missing: { first: 20, last: 24 } };
+    expect(resolveStart({ ...facts, committed: { offset: 24, stored: 20 } })).toMatchObject(missing);
+    expect(resolveStart({ ...facts, committed: { offset: 25, stored: 21 } })).toMatchObject(missing);
+    expect(resolveStart({ ...facts, committed: { offset: 25, stored: null } })).toMatchObject(missing);
+    expect(resolveStart({ ...facts, committed: null })).toMatchObject(missing);
+    const intent = { first: 20, last: 22 };
+    expect(
+      resolveStart({ ...facts, sink: { next: 20, intent }, committed: { offset: 25, stored: 20 } }),
+    ).toMatchObject(missing);
   });
 
   it('reads everything when the sink has nothing, unless the group says that it was read', () => {
