@@ -9,6 +9,8 @@ import type { RunningStack } from '../../deploy/local/stack/start-stack.ts';
 import type { WorldValue } from '../../deploy/local/world/world-record.ts';
 import { systemClock } from '../../pipelines/common/clock.ts';
 import { createAdmin } from '../../pipelines/common/kafka/admin.ts';
+import { createLogger } from '../../pipelines/common/logger.ts';
+import { retryOutage } from '../../pipelines/common/retry.ts';
 import { migrate } from '../../schemas/migrate/migrate.ts';
 import type { Round } from './figures.ts';
 import { GroupWatch } from './group-watch.ts';
@@ -143,7 +145,13 @@ async function load({ stack, say }: SuiteOptions, source: Source): Promise<void>
   });
   const { faults } = await migrate(config, { clock: systemClock });
   if (faults.length > 0) throw new Error(faults.map(({ text }) => text).join('; '));
-  const found = await recordsIn(config, topicNames(config)[role]);
+  // A topic made a moment ago may have no leader yet.
+  const found = await retryOutage(() => recordsIn(config, topicNames(config)[role]), {
+    retry: config.retry,
+    signal: AbortSignal.timeout(30_000),
+    logger: createLogger({ level: 'silent', format: 'json' }),
+    what: 'count of the records that are there',
+  });
   if (found === records) {
     say(`${topicNames(config)[role]} has its ${records} records already`);
     return;
