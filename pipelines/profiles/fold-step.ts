@@ -1,5 +1,6 @@
 /** The step that folds the profiles of touched users again, and writes the versions that their changes bear on. */
 import type { Batch } from '../common/batch.ts';
+import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { OnRow } from '../common/clickhouse-sink/encoded-batch.ts';
 import type { FlushStep } from '../common/clickhouse-sink/flush.ts';
 import { insertRows, type RowTarget } from '../common/clickhouse-sink/row-insert.ts';
@@ -10,7 +11,7 @@ import { planRefold, type Refold } from './refold.ts';
 import { type TouchedUser, TouchedUsers, userKey } from './touched-users.ts';
 import { VERSION_COLUMNS, VersionRows } from './version-rows.ts';
 
-/** Users asked about in one query. */
+/** Users asked about in one query, at most. */
 const USERS_AT_ONCE = 2_000;
 /** Changes, and bytes of their attributes, that are held at once: several small histories, or a piece of a large one. */
 const CHANGES_AT_ONCE = 20_000;
@@ -67,8 +68,8 @@ class Folding {
   }
 
   async fold(users: readonly TouchedUser[]): Promise<void> {
-    for (let from = 0; from < users.length; from += USERS_AT_ONCE)
-      await this.#foldSome(users.slice(from, from + USERS_AT_ONCE));
+    const textsOf = ({ tenantId, userId }: TouchedUser) => [tenantId, userId];
+    for (const some of portions(users, textsOf, USERS_AT_ONCE)) await this.#foldSome(some);
     await this.#insert();
   }
 

@@ -1,6 +1,7 @@
 /** One user's events, profile changes and campaigns, as ClickHouse holds them: every copy, none collapsed. */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { asOutage } from '../common/clickhouse/client.ts';
+import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
 import type { ReportCampaign, ReportEvent } from './assemble.ts';
 
@@ -28,6 +29,8 @@ async function selectRows<Row>(
       query_params: { ...parameters, database },
       clickhouse_settings: settings,
       format: 'JSONEachRow',
+      // Proxies refuse long URLs.
+      use_multipart_params_auto: true,
     });
     const rows: Row[] = [];
     for await (const chunk of result.stream<Row>()) {
@@ -138,15 +141,18 @@ export async function readCampaigns(
   reader: ReportReader,
   { tenantId, campaignIds }: { readonly tenantId: string; readonly campaignIds: readonly string[] },
 ): Promise<Map<string, ReportCampaign>> {
-  if (campaignIds.length === 0) return new Map();
-  const rows = await selectRows<ReportCampaign & { campaign_id: string }>(
-    reader,
-    `SELECT campaign_id, name, channel, subject
-     FROM {database:Identifier}.campaigns
-     WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
-     ORDER BY updated_at DESC, recorded_at DESC, source DESC, offset DESC
-     LIMIT 1 BY campaign_id`,
-    { tenantId, campaignIds },
-  );
-  return new Map(rows.map(({ campaign_id, ...campaign }) => [campaign_id, campaign]));
+  const campaigns = new Map<string, ReportCampaign>();
+  for (const some of portions(campaignIds, (id) => [id])) {
+    const rows = await selectRows<ReportCampaign & { campaign_id: string }>(
+      reader,
+      `SELECT campaign_id, name, channel, subject
+       FROM {database:Identifier}.campaigns
+       WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
+       ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
+       LIMIT 1 BY campaign_id`,
+      { tenantId, campaignIds: some },
+    );
+    for (const { campaign_id, ...campaign } of rows) campaigns.set(campaign_id, campaign);
+  }
+  return campaigns;
 }
