@@ -1,9 +1,10 @@
 /** Fills blocks of a container file, and compresses each beside the event loop while the next is being filled. */
 import { createHash } from 'node:crypto';
-import { BLOCK_BYTES, compress, framedBlock } from './container-file.ts';
+import { BLOCK_BYTES, framedBlock } from './container-file.ts';
+import { deflate } from './deflater.ts';
 
-/** Blocks under compression for one file; more would only hold memory. */
-const MAX_UNDERWAY = 8;
+/** Blocks of one file that wait for their compression; more would only hold memory. */
+const MAX_UNDERWAY = 6;
 
 /** A file of few records should not hold a whole block. */
 const FIRST_CAPACITY = 16 * 1024;
@@ -80,7 +81,7 @@ export class BlockWriter {
     this.#content.update(data);
     this.#count += count;
     this.#bytes += position;
-    const block = compress(data).then((compressed) => {
+    const block = deflate(data).then((compressed) => {
       giveBuffer(buffer);
       return framedBlock(count, compressed, this.#sync);
     });

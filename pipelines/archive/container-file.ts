@@ -9,8 +9,6 @@
  * ```
  */
 import { hash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { deflateRaw } from 'node:zlib';
 import { longSize, writeLong } from '../common/avro/varint.ts';
 
 export const MAGIC = Buffer.from('Obj\u0001', 'latin1');
@@ -22,28 +20,15 @@ export const SYNC_BYTES = 16;
  */
 export const BLOCK_BYTES = 256 * 1024;
 
-/**
- * Part of the format. The fastest level, and a window of 8 KiB: it stays in the processor's first cache, and what repeats
- * in events repeats from one record to the next. Against zlib's default window a third less time, and a little smaller.
- */
-const DEFLATE = { level: 1, windowBits: 13, memLevel: 9 } as const;
-
-const deflate = promisify(deflateRaw);
-
 /** Not random, as Avro would have it, but the same at every replay. @param path the segment's, without prefix */
 export function syncMarker(path: string): Buffer {
   return hash('sha256', path, 'buffer').subarray(0, SYNC_BYTES);
 }
 
-/** Off the event loop. @param data is read until the promise resolves */
-export function compress(data: Uint8Array): Promise<Buffer> {
-  // Events shrink to less than half: one piece of output, and each further one is a further turn of the event loop.
-  return deflate(data, { ...DEFLATE, chunkSize: Math.max(64, data.length >> 1) });
-}
-
 /** A block's bytes around its compressed data, in order. */
-export function framedBlock(count: number, data: Buffer, sync: Buffer): Buffer[] {
-  return [encodedLongs(count, data.length), data, sync];
+export function framedBlock(count: number, data: readonly Buffer[], sync: Buffer): Buffer[] {
+  const size = data.reduce((sum, piece) => sum + piece.length, 0);
+  return [encodedLongs(count, size), ...data, sync];
 }
 
 /** @param metadata in the order in which it is written */
