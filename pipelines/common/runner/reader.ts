@@ -21,14 +21,16 @@ export class Reader {
   #isStopped = false;
   #fullSince: number | null = null;
   #isPaused = false;
+  #heldBackUntil = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | null = null;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
+  /** Monotonic milliseconds at which memory was last full: until then nobody can be said to stand still. */
+  get heldBackUntil(): number {
+    return this.#heldBackUntil;
   }
 
   /** Reads until `stop`. */
@@ -96,6 +98,7 @@ export class Reader {
       if (this.#isPaused) this.#resume();
       return false;
     }
+    this.#heldBackUntil = performance.now();
     this.#fullSince ??= performance.now();
     const { timing } = this.#options.parts;
     const waitMs = this.#isDraining ? 0 : timing.pauseAfterMs - (performance.now() - this.#fullSince);

@@ -204,7 +204,7 @@ class Runner {
       parts,
       clock,
       retentionMs: new Map(roles.map((role) => [names[role], config.kafka.topics[role].retentionMs])),
-      isPaused: () => reader.isPaused,
+      heldBackUntil: () => reader.heldBackUntil,
       reached: () => this.#recovered('kafka'),
       outage: (outage) => this.#outage(outage),
       failed: (error) => this.#fail(error),

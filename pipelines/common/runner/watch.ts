@@ -12,7 +12,8 @@ export interface WatchOptions {
   readonly clock: Clock;
   /** Milliseconds by topic; null where nothing is dropped. */
   readonly retentionMs: ReadonlyMap<string, number | null>;
-  readonly isPaused: () => boolean;
+  /** Monotonic milliseconds until which nothing was read because memory was full. */
+  readonly heldBackUntil: () => number;
   readonly reached: () => void;
   readonly outage: (outage: Outage) => void;
   readonly failed: (error: unknown) => void;
@@ -138,7 +139,7 @@ export class Watch {
   }
 
   #checkProgress(partition: Partition, { low, end }: { low: number; end: number }): void {
-    const { parts, isPaused } = this.#options;
+    const { parts, heldBackUntil } = this.#options;
     const now = performance.now();
     const progress = this.#progress.get(partition);
     if (progress === undefined || progress.readNext !== partition.readNext) {
@@ -152,10 +153,11 @@ export class Watch {
     }
     const { checkMs, stallMs } = parts.timing;
     const stoodFor = now - sinceMs;
+    const stoodFreelyFor = now - Math.max(sinceMs, heldBackUntil());
     // What was fetched before it was dropped is still handed out: only a reader that stands still has lost it.
     if (readNext < low && stoodFor >= this.#patienceMs / 2) {
       this.#stopOutOfRange(partition, { low, end });
-    } else if (!isPaused() && stoodFor >= (this.#isSuspicious ? checkMs : stallMs)) {
+    } else if (stoodFreelyFor >= (this.#isSuspicious ? checkMs : stallMs)) {
       this.#progress.delete(partition);
       this.#readAgain(partition, end);
     }
