@@ -105,6 +105,8 @@ export class LetterProducer {
       }
     }
     while (window.unanswered > 0 && window.failure === null) {
+      if (this.#producer !== producer)
+        throw outage(new Error('the pipeline ended before they were acknowledged'));
       producer.poll();
       await sleep(POLL_MS);
     }
@@ -136,10 +138,8 @@ export class LetterProducer {
       producer.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) =>
         error ? reject(outage(error)) : resolve(),
       );
-    }).catch((error: unknown) => {
-      producer.disconnect(0, () => {});
-      throw error;
     });
+    // One that could not connect has ended by itself, and throws when it is told to.
     this.#producer = producer;
     return producer;
   }
