@@ -91,7 +91,7 @@ export class BatchSchemas {
    * @throws {Outage} when the registry cannot be asked
    * @throws {PartitionStopped} when it no longer knows a schema under which an earlier attempt has begun to write
    */
-  async decide(records: readonly KafkaRecord[]): Promise<void> {
+  async decide(records: Iterable<KafkaRecord>): Promise<void> {
     const open = new Set<number>();
     for (const { value } of records) {
       const id = schemaIdOf(value);

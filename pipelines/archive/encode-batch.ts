@@ -18,7 +18,7 @@ export interface SchemaDecisions {
   /** Null for ids whose records are undecodable; undefined when `decide` must come first. Never changes its mind. */
   get(id: number): SegmentSchema | null | undefined;
   /** Decides on all ids that occur in the records. */
-  decide(records: readonly KafkaRecord[]): Promise<void>;
+  decide(records: Iterable<KafkaRecord>): Promise<void>;
 }
 
 /**

@@ -87,12 +87,13 @@ describe('segments of a batch', () => {
   it('are read by avsc, each payload as the value that its own schema gives', async () => {
     await fc.assert(
       fc.asyncProperty(anyBatch, async (batch) => {
+        const sources = new Map(batch.records.map((one) => [one.offset, one]));
         for (const segment of await encodeBatch(batch, decisions())) {
           const { schemaId } = segment.metadata;
           const found = await readByAvsc(segment);
           expect(found).toHaveLength(segment.metadata.count);
           for (const one of found) {
-            const source = batch.records.find(({ offset }) => offset === one.offset);
+            const source = sources.get(Number(one.offset));
             const expected =
               schemaId === null || source?.value == null
                 ? source?.value
