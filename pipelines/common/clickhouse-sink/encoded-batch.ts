@@ -2,6 +2,7 @@
 import { type Batch, type KafkaRecord, partitionKey } from '../batch.ts';
 import type { DeadLetter } from '../dead-letters/dead-letter.ts';
 import type { Fault } from '../dead-letters/fault.ts';
+import { cursorOver, type RecordCursor } from '../record-cursor.ts';
 import { ChunkPool } from '../transcode/chunk-pool.ts';
 import { encodeText } from '../transcode/row-binary.ts';
 import { RowChunks } from '../transcode/row-chunks.ts';
@@ -9,7 +10,7 @@ import type { RowView } from '../transcode/row-spec.ts';
 import type { RecordEncoder } from './record-encoder.ts';
 
 /** Called for each row that was encoded, while it can still be looked at. */
-export type OnRow = (row: RowView, record: KafkaRecord) => void;
+export type OnRow = (row: RowView) => void;
 
 export class EncodedBatch {
   readonly batch: Batch;
@@ -22,10 +23,12 @@ export class EncodedBatch {
   /** Latest time of an event among them, in milliseconds. */
   newestEventTime = Number.NEGATIVE_INFINITY;
   readonly #source: Buffer;
-  readonly #letters = new Map<KafkaRecord, Fault>();
+  /** By offset: two passes over the records give equal objects, but not the same. */
+  readonly #letters = new Map<number, { readonly record: KafkaRecord; readonly fault: Fault }>();
+  readonly #cursor: RecordCursor;
   readonly #onRow: OnRow | null;
   #chunks: RowChunks | null;
-  #next = 0;
+  #isEncoded = false;
 
   constructor(
     batch: Batch,
@@ -34,23 +37,24 @@ export class EncodedBatch {
     this.batch = batch;
     this.encoder = encoder;
     this.#onRow = onRow;
+    this.#cursor = cursorOver(batch.records);
     this.#source = encodeText(partitionKey(batch.source));
     this.#chunks = new RowChunks(pool);
   }
 
   get letters(): readonly DeadLetter[] {
     const { source } = this.batch;
-    return [...this.#letters].map(([record, fault]) => ({ source, record, fault }));
+    return Array.from(this.#letters.values(), (letter) => ({ source, ...letter }));
   }
 
   /** A record that looked well, and that ClickHouse will not have. */
   reject(record: KafkaRecord, fault: Fault): void {
-    this.#letters.set(record, fault);
+    this.#letters.set(record.offset, { record, fault });
   }
 
   /** Records that have no letter: all have been encoded. */
   get accepted(): KafkaRecord[] {
-    return this.batch.records.filter((record) => !this.#letters.has(record));
+    return Array.from(this.batch.records).filter(({ offset }) => !this.#letters.has(offset));
   }
 
   /** The rows as buffers: first those of an earlier attempt, then the others as they are encoded. */
@@ -68,7 +72,7 @@ export class EncodedBatch {
   /** Rows of some of its records anew, for an insert of them alone. */
   encodeOnly(records: readonly KafkaRecord[]): readonly Buffer[] {
     const rows = new RowChunks(new ChunkPool());
-    for (const record of records) this.encoder.encode(rows, record, this.#source);
+    for (const cursor = cursorOver(records); cursor.next(); ) this.encoder.encode(rows, cursor, this.#source);
     rows.finish();
     return rows.full;
   }
@@ -82,20 +86,22 @@ export class EncodedBatch {
 
   /** Until one more buffer is full, or all is encoded. */
   #encodeNext(chunks: RowChunks, full: number): void {
-    const { records } = this.batch;
     const { encoder } = this;
-    while (this.#next < records.length && chunks.full.length <= full) {
-      const record = records[this.#next] as KafkaRecord;
-      this.#next += 1;
-      const fault = encoder.encode(chunks, record, this.#source);
+    const cursor = this.#cursor;
+    while (chunks.full.length <= full && !this.#isEncoded) {
+      if (!cursor.next()) {
+        this.#isEncoded = true;
+        chunks.finish();
+        return;
+      }
+      const fault = encoder.encode(chunks, cursor, this.#source);
       if (fault !== null) {
-        this.#letters.set(record, fault);
+        this.reject(cursor.record(), fault);
         continue;
       }
       this.rows += 1;
       if (encoder.eventTime > this.newestEventTime) this.newestEventTime = encoder.eventTime;
-      this.#onRow?.(encoder.row, record);
+      this.#onRow?.(encoder.row);
     }
-    if (this.#next === records.length) chunks.finish();
   }
 }

@@ -1,9 +1,10 @@
 /** From a Kafka record of one topic to a row: frame, writer schema, payload. Each step ends in ok or in a fault. */
 
-import { FRAME_BYTES, schemaIdOf } from '../avro/wire-format.ts';
-import type { Batch, KafkaRecord } from '../batch.ts';
+import { FRAME_BYTES } from '../avro/wire-format.ts';
+import type { Batch } from '../batch.ts';
 import type { Fault } from '../dead-letters/fault.ts';
 import type { Metrics } from '../metrics.ts';
+import { cursorOver, type RecordCursor } from '../record-cursor.ts';
 import type { SchemaLookup, WriterSchemas } from '../registry/writer-schemas.ts';
 import type { RowChunks } from '../transcode/row-chunks.ts';
 import type { RowSpec, RowView } from '../transcode/row-spec.ts';
@@ -61,11 +62,11 @@ export class RecordEncoder {
   /** Finds out about every schema id in the batches. @throws {Outage} when the registry cannot be asked */
   async prepare(batches: readonly Batch[]): Promise<void> {
     const ids = new Set<number>();
-    let last = -1;
+    let last = NOT_FRAMED_ID;
     for (const { records } of batches) {
-      for (const { value } of records) {
-        const id = schemaIdOf(value);
-        if (id === null || id === last) continue;
+      for (const cursor = cursorOver(records); cursor.next(); ) {
+        const id = schemaIdAt(cursor);
+        if (id === last || id === NOT_FRAMED_ID) continue;
         ids.add(id);
         last = id;
       }
@@ -78,14 +79,13 @@ export class RecordEncoder {
   }
 
   /** Appends the row of a record of a batch that was prepared, or leaves `rows` as it was. */
-  encode(rows: RowChunks, record: KafkaRecord, source: Buffer): Fault | null {
-    const { value } = record;
-    if (value === null) return TOMBSTONE;
-    const id = schemaIdOf(value);
-    if (id === null) return NOT_FRAMED;
+  encode(rows: RowChunks, record: RecordCursor, source: Buffer): Fault | null {
+    if (record.valueLength < 0) return TOMBSTONE;
+    const id = schemaIdAt(record);
+    if (id === NOT_FRAMED_ID) return NOT_FRAMED;
     const reading = this.#readingOf(id);
     if ('code' in reading) return reading;
-    const fault = this.#transcoder.write(rows, record, { plan: reading, value, from: FRAME_BYTES, source });
+    const fault = this.#transcoder.write(rows, record, { plan: reading, source });
     if (fault === null) this.#notice(record, reading);
     return fault;
   }
@@ -109,13 +109,27 @@ export class RecordEncoder {
   }
 
   /** What is stored all the same, and what somebody may want to know of. */
-  #notice(record: KafkaRecord, plan: WriterPlan): void {
+  #notice(record: RecordCursor, plan: WriterPlan): void {
     const { pipeline, topic, metrics } = this.#options;
-    if (!this.#transcoder.hasKey(record.key)) metrics.foreignKeys.inc({ pipeline, topic });
+    if (!this.#transcoder.hasKey(record)) metrics.foreignKeys.inc({ pipeline, topic });
     if (!plan.hasUnknownSymbols) return;
     for (const { name, index } of this.#symbolColumns) {
       const symbol = this.#transcoder.unknownSymbol(index);
       if (symbol !== null) metrics.unknownSymbols.inc({ pipeline, topic, field: name, symbol });
     }
   }
+}
+
+const NOT_FRAMED_ID = -1;
+
+/** As `schemaIdOf` for a value that is part of a buffer. */
+function schemaIdAt({ bytes, valueStart: at, valueLength }: RecordCursor): number {
+  if (valueLength < FRAME_BYTES || bytes[at] !== 0) return NOT_FRAMED_ID;
+  return (
+    (((bytes[at + 1] as number) << 24) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 8) |
+      (bytes[at + 4] as number)) >>>
+    0
+  );
 }

@@ -1,7 +1,9 @@
 /** Finds the values of a payload, field by field in the writer's order, without building any of them. */
 import { type Cursor, MAX_LONG_BYTES, readInt, readLong } from '../avro/varint.ts';
+import { FRAME_BYTES } from '../avro/wire-format.ts';
 import type { DeadLetterCodeName } from '../dead-letters/codes.ts';
 import type { Fault } from '../dead-letters/fault.ts';
+import type { RecordCursor } from '../record-cursor.ts';
 import { ValueSkipper } from './skip-value.ts';
 import {
   READ_BOOLEAN,
@@ -41,11 +43,21 @@ export class PayloadReader implements Cursor {
     this.numbers = new Float64Array(columns);
   }
 
-  /** Reads `value[from…]` to its end. @returns what is wrong with it, or null */
-  read(plan: WriterPlan, value: Buffer, from: number): Fault | null {
+  /** Reads the payload behind the frame, which must be exactly one value. @returns what is wrong with it, or null */
+  read(plan: WriterPlan, { bytes, valueStart, valueLength }: RecordCursor): Fault | null {
+    const problem = this.#walk(plan, bytes, {
+      from: valueStart + FRAME_BYTES,
+      end: valueStart + valueLength,
+    });
+    if (problem === null) return null;
+    const { code, step, at, detail } = problem;
+    const field = step === null ? '' : `field ${plan.fields[step / 3]}, `;
+    return { code, reason: `${field}byte ${at - valueStart}: ${detail}` };
+  }
+
+  #walk(plan: WriterPlan, value: Buffer, { from, end }: { from: number; end: number }): Problem | null {
     const { steps, unions, shapes } = plan;
     const { starts, ends, numbers } = this;
-    const end = value.length;
     if (plan !== this.#plan) this.#forget(plan);
     let at = from;
     for (let step = 0; step < steps.length; step += 3) {
@@ -55,19 +67,19 @@ export class PayloadReader implements Cursor {
       if (read === READ_UNION) {
         const branches = unions[argument] as Int32Array;
         const branch = this.#index(value, at, end);
-        if (Number.isNaN(branch)) return this.#badNumber(plan, step, end);
+        if (Number.isNaN(branch)) return this.#badNumber(step, end);
         at = this.position;
         if (branch < 0 || 2 * branch >= branches.length)
-          return fault(plan, step, { code: 'avro_invalid', at, detail: `the union has no branch ${branch}` });
+          return problem(step, { code: 'avro_invalid', at, detail: `the union has no branch ${branch}` });
         read = branches[2 * branch] as number;
         argument = branches[2 * branch + 1] as number;
       }
       switch (read) {
         case READ_TEXT: {
           const length = this.#length(value, at, end);
-          if (Number.isNaN(length)) return this.#badNumber(plan, step, end);
+          if (Number.isNaN(length)) return this.#badNumber(step, end);
           at = this.position;
-          if (length < 0 || length > end - at) return badLength(plan, step, { length, at });
+          if (length < 0 || length > end - at) return badLength(step, { length, at });
           starts[column] = at;
           at += length;
           ends[column] = at;
@@ -75,11 +87,11 @@ export class PayloadReader implements Cursor {
         }
         case READ_SYMBOL: {
           const index = this.#index(value, at, end);
-          if (Number.isNaN(index)) return this.#badNumber(plan, step, end);
+          if (Number.isNaN(index)) return this.#badNumber(step, end);
           at = this.position;
           const count = plan.symbols[column]?.names.length ?? 0;
           if (index < 0 || index >= count)
-            return fault(plan, step, { code: 'avro_invalid', at, detail: `the enum has no symbol ${index}` });
+            return problem(step, { code: 'avro_invalid', at, detail: `the enum has no symbol ${index}` });
           starts[column] = at;
           numbers[column] = index;
           break;
@@ -93,7 +105,7 @@ export class PayloadReader implements Cursor {
         case READ_INT: {
           this.position = at;
           const number = read === READ_INT ? readInt(value, this, end) : readLong(value, this, end);
-          if (Number.isNaN(number)) return this.#badNumber(plan, step, end);
+          if (Number.isNaN(number)) return this.#badNumber(step, end);
           starts[column] = at;
           ends[column] = this.position;
           numbers[column] =
@@ -104,10 +116,9 @@ export class PayloadReader implements Cursor {
           break;
         }
         case READ_BOOLEAN: {
-          if (at >= end) return truncated(plan, step, at);
+          if (at >= end) return truncated(step, at);
           const bit = value[at] as number;
-          if (bit > 1)
-            return fault(plan, step, { code: 'avro_invalid', at, detail: `the boolean is ${bit}` });
+          if (bit > 1) return problem(step, { code: 'avro_invalid', at, detail: `the boolean is ${bit}` });
           starts[column] = at;
           numbers[column] = bit;
           at += 1;
@@ -116,7 +127,7 @@ export class PayloadReader implements Cursor {
         case READ_FLOAT:
         case READ_DOUBLE: {
           const size = read === READ_FLOAT ? 4 : 8;
-          if (end - at < size) return truncated(plan, step, end);
+          if (end - at < size) return truncated(step, end);
           starts[column] = at;
           numbers[column] = size === 4 ? value.readFloatLE(at) : value.readDoubleLE(at);
           at += size;
@@ -128,8 +139,8 @@ export class PayloadReader implements Cursor {
             at += 1;
             numbers[column] = 0;
           } else {
-            const problem = this.#map(plan, value, { step, column, at });
-            if (problem !== null) return problem;
+            const fault = this.#map(value, { step, column, at, end });
+            if (fault !== null) return fault;
             at = this.position;
           }
           ends[column] = at;
@@ -140,9 +151,9 @@ export class PayloadReader implements Cursor {
           const skipper = this.#skipper;
           const shape = shapes[argument];
           if (shape !== undefined && !skipper.skip(shape, value, { from: at, end }))
-            return fault(plan, step, { code: skipper.code, at: skipper.position, detail: skipper.detail });
+            return problem(step, { code: skipper.code, at: skipper.position, detail: skipper.detail });
           if (read === REFUSE)
-            return fault(plan, step, {
+            return problem(step, {
               code: 'schema_not_ours',
               at,
               detail: 'its branch of the union cannot be stored',
@@ -155,7 +166,9 @@ export class PayloadReader implements Cursor {
     if (at < end)
       return {
         code: 'avro_bytes_left_over',
-        reason: `${end - at} bytes are left over behind the record, from byte ${at} on`,
+        step: null,
+        at,
+        detail: `${end - at} bytes are left over behind the record`,
       };
     return null;
   }
@@ -191,36 +204,33 @@ export class PayloadReader implements Cursor {
 
   /** Walks the blocks of a map of texts: counts the entries and checks every length. */
   #map(
-    plan: WriterPlan,
     value: Buffer,
-    { step, column, at }: { step: number; column: number; at: number },
-  ): Fault | null {
-    const end = value.length;
+    { step, column, at, end }: { step: number; column: number; at: number; end: number },
+  ): Problem | null {
     this.position = at;
     let entries = 0;
     for (;;) {
       let count = readLong(value, this, end);
-      if (Number.isNaN(count)) return this.#badNumber(plan, step, end);
+      if (Number.isNaN(count)) return this.#badNumber(step, end);
       if (count === 0) break;
       let stop = -1;
       if (count < 0) {
         count = -count;
         const size = readLong(value, this, end);
-        if (Number.isNaN(size)) return this.#badNumber(plan, step, end);
+        if (Number.isNaN(size)) return this.#badNumber(step, end);
         if (size < 0 || size > end - this.position)
-          return badLength(plan, step, { length: size, at: this.position });
+          return badLength(step, { length: size, at: this.position });
         stop = this.position + size;
       }
       // Key and value: each entry has two lengths, so that a hostile count ends with the bytes.
       for (let text = 0; text < 2 * count; text += 1) {
         const length = readLong(value, this, end);
-        if (Number.isNaN(length)) return this.#badNumber(plan, step, end);
-        if (length < 0 || length > end - this.position)
-          return badLength(plan, step, { length, at: this.position });
+        if (Number.isNaN(length)) return this.#badNumber(step, end);
+        if (length < 0 || length > end - this.position) return badLength(step, { length, at: this.position });
         this.position += length;
       }
       if (stop >= 0 && stop !== this.position)
-        return fault(plan, step, {
+        return problem(step, {
           code: 'avro_invalid',
           at: this.position,
           detail: 'a block does not have the size that it states',
@@ -231,10 +241,10 @@ export class PayloadReader implements Cursor {
     return null;
   }
 
-  #badNumber(plan: WriterPlan, step: number, end: number): Fault {
+  #badNumber(step: number, end: number): Problem {
     return this.position >= end
-      ? truncated(plan, step, end)
-      : fault(plan, step, { code: 'avro_invalid', at: this.position, detail: 'a number is too long' });
+      ? truncated(step, end)
+      : problem(step, { code: 'avro_invalid', at: this.position, detail: 'a number is too long' });
   }
 }
 
@@ -261,24 +271,25 @@ export function exactLong(value: Buffer, from: number, to: number): bigint {
   return (bits >> 1n) ^ -(bits & 1n);
 }
 
-function truncated(plan: WriterPlan, step: number, at: number): Fault {
-  return fault(plan, step, { code: 'avro_truncated', at, detail: 'the payload ends' });
+/** A fault while its field is only the number of a step, and its byte that of the buffer. */
+interface Problem {
+  readonly code: DeadLetterCodeName;
+  /** Null for the payload as a whole. */
+  readonly step: number | null;
+  readonly at: number;
+  readonly detail: string;
 }
 
-function badLength(plan: WriterPlan, step: number, { length, at }: { length: number; at: number }): Fault {
+function problem(step: number, rest: Omit<Problem, 'step'>): Problem {
+  return { ...rest, step };
+}
+
+function truncated(step: number, at: number): Problem {
+  return { code: 'avro_truncated', step, at, detail: 'the payload ends' };
+}
+
+function badLength(step: number, { length, at }: { length: number; at: number }): Problem {
   return length < 0
-    ? fault(plan, step, { code: 'avro_invalid', at, detail: `a length of ${length}` })
-    : fault(plan, step, {
-        code: 'avro_truncated',
-        at,
-        detail: `a length of ${length} reaches beyond the end`,
-      });
-}
-
-function fault(
-  plan: WriterPlan,
-  step: number,
-  { code, at, detail }: { code: DeadLetterCodeName; at: number; detail: string },
-): Fault {
-  return { code, reason: `field ${plan.fields[step / 3]}, byte ${at}: ${detail}` };
+    ? { code: 'avro_invalid', step, at, detail: `a length of ${length}` }
+    : { code: 'avro_truncated', step, at, detail: `a length of ${length} reaches beyond the end` };
 }

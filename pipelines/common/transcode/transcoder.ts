@@ -1,24 +1,14 @@
 /** Turns Avro payloads into RowBinary rows, checking them on the way, without building an object for any good record. */
 import { readLong } from '../avro/varint.ts';
-import type { KafkaRecord } from '../batch.ts';
 import type { DeadLetterCodeName } from '../dead-letters/codes.ts';
 import type { Fault } from '../dead-letters/fault.ts';
+import type { RecordCursor } from '../record-cursor.ts';
 import { ABSENT, exactLong, PayloadReader } from './payload-reader.ts';
 import { encodeText, TextCopier, writeBytes, writeInt64, writeLength } from './row-binary.ts';
 import type { RowChunks } from './row-chunks.ts';
 import { type ColumnKind, MAX_ID_BYTES, type RowSpec, type RowView } from './row-spec.ts';
 import type { TimeLimits } from './time-limits.ts';
 import type { WriterPlan } from './writer-plan.ts';
-
-/** A record's value taken apart. */
-export interface Framed {
-  readonly plan: WriterPlan;
-  readonly value: Buffer;
-  /** Where in the value the payload begins. */
-  readonly from: number;
-  /** `<topic id>/<partition>` as `encodeText` gives it. */
-  readonly source: Buffer;
-}
 
 /** From the year 2200 on, the sort key that lets the first recorded copy win would run out of bits. */
 const LATEST_KAFKA_TIME = Date.UTC(2200, 0, 1) - 1;
@@ -49,14 +39,24 @@ export class Transcoder implements RowView {
     this.#columnOf = new Map(spec.columns.map(({ name }, index) => [name, index]));
   }
 
-  /** Appends the row of one record, or leaves `rows` as it was. @returns what is wrong with the record, or null */
-  write(rows: RowChunks, record: KafkaRecord, { plan, value, from, source }: Framed): Fault | null {
-    const recordedAt = record.timestamp ?? -1;
+  /**
+   * Appends the row of one record, or leaves `rows` as it was.
+   * @param record framed, written with the schema that the plan is of
+   * @param source `<topic id>/<partition>` as `encodeText` gives it
+   * @returns what is wrong with the record, or null
+   */
+  write(
+    rows: RowChunks,
+    record: RecordCursor,
+    { plan, source }: { plan: WriterPlan; source: Buffer },
+  ): Fault | null {
+    const recordedAt = record.timestamp;
+    const value = record.bytes;
     if (!(recordedAt >= 0 && recordedAt <= LATEST_KAFKA_TIME)) return kafkaTimeUnusable(recordedAt);
     const reader = this.#reader;
-    const problem = reader.read(plan, value, from);
+    const problem = reader.read(plan, record);
     if (problem !== null) return problem;
-    rows.reserve(value.length + plan.slack);
+    rows.reserve(record.valueLength + plan.slack);
 
     const { starts, ends, numbers } = reader;
     const { chunk, view } = rows;
@@ -178,12 +178,13 @@ export class Transcoder implements RowView {
   }
 
   /** True when the row last written stands under its own user's key. Compares bytes: it is asked for every record. */
-  hasKey(key: Uint8Array | string | null | undefined): boolean {
-    if (key == null || typeof key === 'string') return false;
+  hasKey({ keyBytes, keyStart, keyLength }: RecordCursor): boolean {
+    if (keyLength < 0) return false;
     const [first, second] = this.#spec.key;
-    const slash = this.#matches(key, 0, first);
-    if (slash < 0 || key[slash] !== SLASH) return false;
-    return this.#matches(key, slash + 1, second) === key.length;
+    const end = keyStart + keyLength;
+    const slash = this.#matches(keyBytes, { from: keyStart, end }, first);
+    if (slash < 0 || slash === end || keyBytes[slash] !== SLASH) return false;
+    return this.#matches(keyBytes, { from: slash + 1, end }, second) === end;
   }
 
   /** The symbol of the row last written, when our schema does not have it. */
@@ -194,12 +195,12 @@ export class Transcoder implements RowView {
   }
 
   /** @returns the position behind the column's text in the key, or -1 where they differ */
-  #matches(key: Uint8Array, from: number, column: string): number {
+  #matches(key: Buffer, { from, end }: { from: number; end: number }, column: string): number {
     const index = this.#columnOf.get(column) ?? -1;
     const start = this.#reader.starts[index] as number;
     const length = (this.#reader.ends[index] as number) - start;
     const { source } = this.#copier;
-    if (key.length < from + length) return -1;
+    if (end - from < length) return -1;
     for (let at = 0; at < length; at += 1) if (key[from + at] !== source[start + at]) return -1;
     return from + length;
   }

@@ -52,7 +52,7 @@ test('every user of a flush is asked about, however long the ids are', async () 
   const batch: Batch = { source, first: 0, last: 0, records: [], bytes: 0 };
   const note = onRow(batch);
   for (const name of names) {
-    note({ text: (column) => (column === 'user_id' ? name : column), time: () => 0 }, {} as never);
+    note({ text: (column) => (column === 'user_id' ? name : column), time: () => 0 });
   }
   const encoded = new EncodedBatch(batch, { encoder: {} as RecordEncoder, pool: new ChunkPool() });
   await step(new Flush([encoded], () => true));

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PayloadScanner } from '../../../../pipelines/common/avro/payload-scanner.ts';
 import type { KafkaRecord } from '../../../../pipelines/common/batch.ts';
+import { cursorOver, type RecordCursor } from '../../../../pipelines/common/record-cursor.ts';
 import { ChunkPool } from '../../../../pipelines/common/transcode/chunk-pool.ts';
 import { encodeText } from '../../../../pipelines/common/transcode/row-binary.ts';
 import { RowChunks } from '../../../../pipelines/common/transcode/row-chunks.ts';
@@ -251,8 +252,14 @@ function planOf(schema: unknown): WriterPlan {
   return plan;
 }
 
-function record(value: Buffer, fields: Partial<KafkaRecord> = {}): KafkaRecord {
-  return {
+const transcoder = new Transcoder(FEEDBACK_ROWS, LIMITS);
+
+const BEFORE = Buffer.from('what comes before');
+const BEHIND = Buffer.alloc(40, 0x7f);
+
+/** Among other bytes, as records lie in a batch: not one of those may be looked at. */
+function cursorAt(value: Buffer): RecordCursor {
+  const record: KafkaRecord = {
     value,
     key: null,
     topic: 'campaign.feedback',
@@ -260,24 +267,19 @@ function record(value: Buffer, fields: Partial<KafkaRecord> = {}): KafkaRecord {
     offset: 2 ** 40 + 5,
     timestamp: NOW,
     size: value.length,
-    ...fields,
   };
-}
-
-function framed(payload: Buffer): Buffer {
-  return Buffer.concat([Buffer.of(0, 0, 0, 0, 1), payload]);
-}
-
-const transcoder = new Transcoder(FEEDBACK_ROWS, LIMITS);
-
-function write(rows: RowChunks, payload: Buffer, plan: WriterPlan, fields: Partial<KafkaRecord> = {}) {
-  const value = framed(payload);
-  return transcoder.write(rows, record(value, fields), {
-    plan,
-    value,
-    from: 5,
-    source: encodeText(SOURCE),
+  return Object.assign(cursorOver([record]), {
+    bytes: Buffer.concat([BEFORE, value, BEHIND]),
+    valueStart: BEFORE.length,
+    valueLength: value.length,
+    offset: record.offset,
+    timestamp: NOW,
   });
+}
+
+function write(rows: RowChunks, payload: Buffer, plan: WriterPlan) {
+  const framed = Buffer.concat([Buffer.of(0, 0, 0, 0, 1), payload]);
+  return transcoder.write(rows, cursorAt(framed), { plan, source: encodeText(SOURCE) });
 }
 
 function expectedRow({ value, fields }: Written): Record<string, unknown> {
