@@ -94,8 +94,12 @@ export class Consumer {
       this.#ends.push({ topic, partition, offset }),
     );
     client.on('event.error', (error) => this.#events.failed(error));
+    // What it logs of connections comes as errors too.
     client.on('event.log', ({ severity, fac, message }: ClientLog) =>
-      this.#logger[severity <= 4 ? 'warn' : 'debug']({ facility: fac }, `kafka client: ${message}`),
+      this.#logger[severity <= 4 && fac !== 'FAIL' && fac !== 'ERROR' ? 'warn' : 'debug'](
+        { facility: fac },
+        `kafka client: ${message}`,
+      ),
     );
     this.#client = client;
   }

@@ -6,11 +6,10 @@ import { Outage } from '../errors.ts';
 import { faultPoint } from '../fault-points.ts';
 import type { TopicPartition } from '../kafka/admin.ts';
 import { consumerSettings } from '../kafka/client-settings.ts';
-import { asOutage } from '../kafka/errors.ts';
 import { retryOutage } from '../retry.ts';
 import { Assignment } from './assignment.ts';
 import { Changes } from './changes.ts';
-import { isHopeless, isSuspicious } from './client-errors.ts';
+import { judgeClientError, Repetition } from './client-errors.ts';
 import { Committer } from './committer.ts';
 import { Consumer } from './consumer.ts';
 import { Flusher } from './flusher.ts';
@@ -45,6 +44,7 @@ class Runner {
   #reader: Reader | null = null;
   #watch: Watch | null = null;
   #fault: { readonly error: unknown } | null = null;
+  readonly #said = new Repetition(60_000);
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -267,24 +267,26 @@ class Runner {
   }
 
   #clientFailed(error: kafka.LibrdKafkaError): void {
-    const outage = asOutage(error);
-    if (outage instanceof Outage) {
-      if (!this.#outages.has('kafka'))
-        this.#logger.warn({ err: error }, 'the Kafka cluster cannot be reached');
-      this.#outage(outage);
-    } else if (isHopeless(error)) {
+    const fault = judgeClientError(error);
+    if (fault === 'hopeless') {
       this.#fail(error);
-    } else {
-      this.#logger.warn({ err: error }, 'the Kafka client reports an error');
-      if (isSuspicious(error)) this.#watch?.suspect();
+      return;
     }
+    const level = this.#said.isNews(error.message, performance.now()) ? 'warn' : 'debug';
+    this.#logger[level]({ err: error }, 'the Kafka client reports an error');
+    if (fault instanceof Outage) this.#setOutage(fault);
+    else if (fault === 'suspicious') this.#watch?.suspect();
   }
 
-  #outage({ service, message }: Outage): void {
-    const labels = { pipeline: this.#options.pipeline.name, service };
+  /** An attempt has failed and is repeated. */
+  #outage(outage: Outage): void {
+    this.#setOutage(outage);
+    this.#options.metrics.retries.inc({ pipeline: this.#options.pipeline.name, service: outage.service });
+  }
+
+  #setOutage({ service, message }: Outage): void {
     this.#outages.set(service, message);
-    this.#options.metrics.outage.set(labels, 1);
-    this.#options.metrics.retries.inc(labels);
+    this.#options.metrics.outage.set({ pipeline: this.#options.pipeline.name, service }, 1);
   }
 
   /** Kafka's answers speak for Kafka alone; a write that succeeds needed all services. */
