@@ -51,7 +51,7 @@ function batchOf(tenant_id: string, records: readonly Recorded[]): Batch {
     first: first.offset,
     last: records.at(-1)?.offset ?? first.offset,
     bytes: 1,
-    records: kafka.map((record, index) => ({ ...record, offset: records[index]?.offset ?? 0 })),
+    records: Array.from(kafka, (record, index) => ({ ...record, offset: records[index]?.offset ?? 0 })),
   };
 }
 
