@@ -25,6 +25,17 @@ export const CLICKHOUSE_SETTINGS: ClickHouseSettings = {
   do_not_merge_across_partitions_select_final: 0,
 };
 
+/**
+ * On a cluster a majority of replicas has an insert before it is acknowledged, and a read sees every insert that was:
+ * profiles are folded from what was stored a moment ago, wherever the balancer sends the question.
+ * (ClickHouse docs, settings `insert_quorum` and `select_sequential_consistency`)
+ */
+export const CLUSTER_SETTINGS: ClickHouseSettings = {
+  insert_quorum: 'auto',
+  insert_quorum_parallel: 0,
+  select_sequential_consistency: '1',
+};
+
 export interface ClickHouseOptions {
   /** More settings, or others, for every statement. */
   readonly settings?: ClickHouseSettings;
@@ -49,7 +60,11 @@ export function createClickHouse(
     application: 'campaign-ledger',
     request_timeout: clickhouse.requestTimeoutMs,
     max_open_connections: maxOpenConnections,
-    clickhouse_settings: { ...CLICKHOUSE_SETTINGS, ...settings },
+    clickhouse_settings: {
+      ...CLICKHOUSE_SETTINGS,
+      ...(clickhouse.cluster === null ? {} : CLUSTER_SETTINGS),
+      ...settings,
+    },
     // Errors are thrown and logged once, by whoever knows what was being tried.
     log: { level: ClickHouseLogLevel.OFF },
     ...(clickhouse.url.startsWith('https:')

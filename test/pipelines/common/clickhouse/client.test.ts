@@ -63,6 +63,21 @@ describe('what reaches the server', () => {
     expect(insert?.body).toBe('{"a":1}\n');
   });
 
+  test('on a cluster: a quorum for inserts, and reads that see them', async () => {
+    const server = await serve(ok);
+    const alone = await connect({ url: server.url });
+    await alone.insert({ table: 't', values: [{ a: 1 }], format: 'JSONEachRow' });
+    const clustered = await connect({ url: server.url, cluster: 'main' });
+    await clustered.insert({ table: 't', values: [{ a: 1 }], format: 'JSONEachRow' });
+    const [first, second] = server.requests;
+    expect(first?.query).not.toHaveProperty('insert_quorum');
+    expect(second?.query).toMatchObject({
+      insert_quorum: 'auto',
+      insert_quorum_parallel: '0',
+      select_sequential_consistency: '1',
+    });
+  });
+
   test('TLS: our authority, our certificate, an encrypted key', async () => {
     const server = await serve(ok, { certificates });
     const { caFile, client: own } = certificates;
