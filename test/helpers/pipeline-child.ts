@@ -88,6 +88,14 @@ export class PipelineChild {
     return readFileSync(this.#logFile, 'utf8');
   }
 
+  /** What to read first when it did not do what was expected. */
+  get tail(): string {
+    const lines = this.text.split('\n').filter((line) => !line.includes('"level":"info"'));
+    return [`process ${this.pid}: ${JSON.stringify(this.#end) ?? 'runs'}`, ...lines.slice(-15)]
+      .map((line) => line.slice(0, 600))
+      .join('\n');
+  }
+
   get log(): readonly ChildLogLine[] {
     return this.text.split('\n').flatMap((line) => {
       try {
@@ -108,13 +116,12 @@ export class PipelineChild {
     await eventually(
       async () => {
         if (await holds()) return true;
-        if (this.#end !== null)
-          throw new Error(`${what}: ended first, ${JSON.stringify(this.#end)}: ${this.text}`);
+        if (this.#end !== null) throw new Error(`${what}: it has ended before`);
         return false;
       },
       { what, withinMs, everyMs: 50 },
     ).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${this.text.slice(-4_000)}`, { cause: error });
+      throw new Error(`${String(error)}\n${this.tail}`, { cause: error });
     });
   }
 

@@ -158,18 +158,16 @@ export class WholeLedger {
    */
   async caughtUp(pipelines: readonly PipelineName[] = ['tracking', 'archive', 'profiles']): Promise<void> {
     const waiting = pipelines.map((pipeline) =>
-      eventually(
-        async () => (await this.#hasCaughtUp(pipeline).catch(() => false)) || this.#mustBeRunning(),
-        {
-          what: `${pipeline} at the end of its topics`,
-          withinMs: 120_000,
-          everyMs: 150,
-        },
-      ),
+      eventually(async () => (await this.hasCaughtUp(pipeline).catch(() => false)) || this.#mustBeRunning(), {
+        what: `${pipeline} at the end of its topics`,
+        withinMs: 90_000,
+        everyMs: 150,
+      }),
     );
     await Promise.all(waiting).catch((error: unknown) => {
-      const logs = this.#children.map(({ text, end }) => `${JSON.stringify(end)}\n${text.slice(-6_000)}`);
-      throw new Error([String(error), ...logs].join('\n'), { cause: error });
+      throw new Error([String(error), ...this.#children.map(({ tail }) => tail)].join('\n'), {
+        cause: error,
+      });
     });
   }
 
@@ -179,7 +177,7 @@ export class WholeLedger {
     return false;
   }
 
-  async #hasCaughtUp(pipeline: PipelineName): Promise<boolean> {
+  async hasCaughtUp(pipeline: PipelineName): Promise<boolean> {
     const partitions = await this.#partitionsOf(TOPICS_OF[pipeline]);
     const { admin } = this.harness;
     const ends = (await admin.watermarks(partitions)).filter(({ high }) => high > 0);
@@ -213,8 +211,13 @@ export class WholeLedger {
     return this.harness.rows<Row>(query.replaceAll('{bi}', this.config.clickhouse.biDatabase), parameters);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Whatever a test that failed has left running. */
+  async killAll(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.kill()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.killAll();
     for (const role of ROLES)
       for (const topic of [this.topic(role), deadLetterTopic(this.topic(role))])
         await this.harness.admin.deleteTopic(topic);
