@@ -1,6 +1,7 @@
 /** Raw deflate beside the event loop, by compressors that are used again. */
 import { availableParallelism } from 'node:os';
-import { constants, createDeflateRaw, type DeflateRaw } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, createDeflateRaw, type DeflateRaw, deflateRaw } from 'node:zlib';
 
 /**
  * Part of the segment format. The fastest level, and a window of 8 KiB: it stays in the processor's first cache, and
@@ -8,6 +9,12 @@ import { constants, createDeflateRaw, type DeflateRaw } from 'node:zlib';
  * little smaller.
  */
 const SETTINGS = { level: 1, windowBits: 13, memLevel: 9 } as const;
+
+/**
+ * zlib's window is twice `windowBits` long. It looks a few bytes past the end of shorter data, and finds there what the
+ * compressor was given before, so equal data would not always give equal bytes.
+ */
+const FILLS_WINDOW_BYTES = 2 ** (SETTINGS.windowBits + 1);
 
 /** Output is cut from buffers of this size. */
 const CHUNK_BYTES = 128 * 1024;
@@ -41,12 +48,15 @@ class Compressor {
   }
 }
 
+const deflateOnce = promisify(deflateRaw);
+
 const idle: Compressor[] = [];
 const waiting: (() => void)[] = [];
 let busy = 0;
 
 /** @param data is read until the promise resolves @returns the compressed bytes, in pieces */
 export async function deflate(data: Uint8Array): Promise<readonly Buffer[]> {
+  if (data.length < FILLS_WINDOW_BYTES) return [await deflateOnce(data, SETTINGS)];
   if (busy >= MOST) await new Promise<void>((resolve) => waiting.push(resolve));
   else busy += 1;
   try {
