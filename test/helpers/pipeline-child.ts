@@ -8,6 +8,9 @@ import { eventually } from './runner-harness.ts';
 
 const MAIN = join(import.meta.dirname, '../../pipelines/main.ts');
 
+/** A process that is frozen does not answer at all: a test that asks it anyway should say so, not hang. */
+const ANSWER_TIMEOUT_MS = 20_000;
+
 export interface Answer {
   readonly stdout: string;
   readonly stderr: string;
@@ -132,7 +135,10 @@ export class PipelineChild {
   }
 
   async get(path: string): Promise<{ status: number; body: string }> {
-    const { statusCode, body } = await request((await this.url()) + path, { reset: true });
+    const { statusCode, body } = await request((await this.url()) + path, {
+      reset: true,
+      headersTimeout: ANSWER_TIMEOUT_MS,
+    });
     return { status: statusCode, body: await body.text() };
   }
 

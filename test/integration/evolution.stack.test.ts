@@ -1,4 +1,5 @@
 /** An older and a newer producer at once: one batch with two writer schemas, stored and archived, read across both. */
+import type avsc from 'avsc';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { frame } from '../../deploy/local/world/encoders.ts';
 import { readSchemaFile } from '../../schemas/migrate/subjects.ts';
@@ -10,7 +11,7 @@ import { WholeLedger } from '../helpers/whole-ledger.ts';
 const EACH = 40;
 
 let ledger: WholeLedger;
-let newer: { readonly schemaId: number };
+let newer: { readonly schemaId: number; readonly type: avsc.Type };
 let unknownSymbols: Record<string, number>;
 let segments: readonly ArchivedSegment[];
 
@@ -167,12 +168,11 @@ describe('the archive', () => {
 
   test('keeps what the newer producer added, under its own schema', async () => {
     const added = segmentsOf('feedback').filter(({ schemaId }) => schemaId === newer.schemaId);
-    const type = ledger.writers('feedback').get(newer.schemaId);
     const screens = added.flatMap(({ records }) =>
-      records.map(
-        ({ value }) =>
-          (type?.fromBuffer((value ?? Buffer.alloc(0)).subarray(5)) as { screen: string }).screen,
-      ),
+      records.map(({ value }) => {
+        const event = newer.type.fromBuffer((value ?? Buffer.alloc(0)).subarray(5));
+        return (event as { screen: string }).screen;
+      }),
     );
     expect(screens.sort()).toEqual(
       Array.from({ length: EACH }, (_, index) => `${2 * index + 1} inches`).sort(),

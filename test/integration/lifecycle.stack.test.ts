@@ -23,7 +23,7 @@ let round = 0;
 async function produceSome(ledger: WholeLedger, count: number): Promise<Record<TopicRole, number>> {
   round += 1;
   const bytes = { definitions: 0, delivery: 0, feedback: 0, profiles: 0 };
-  const valueOf = (role: TopicRole, index: number, user_id: string): object => {
+  const eventOf = (role: TopicRole, index: number, user_id: string): object => {
     const id = `${round}-${index}`;
     const message = { message_id: `m${id}`, event_id: id, user_id, occurred_at: NOON + index };
     if (role === 'definitions') return definition({ campaign_id: id });
@@ -41,7 +41,7 @@ async function produceSome(ledger: WholeLedger, count: number): Promise<Record<T
     const records = Array.from({ length: count }, (_, index) => {
       const user = `u${index % 40}`;
       const key = role === 'definitions' ? `acme/${round}-${index}` : `acme/${user}`;
-      return { key, value: ledger.harness.encode(role, valueOf(role, index, user)) };
+      return { key, value: ledger.harness.encode(role, eventOf(role, index, user)) };
     });
     for (const { key, value } of records) bytes[role] += key.length + value.length;
     await ledger.harness.produce(role, records);

@@ -4,7 +4,7 @@ import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../errors.ts';
 import { kafkaSettings } from './client-settings.ts';
 import { type PartitionOffset, readCommitted, type TopicPartition } from './committed-offsets.ts';
-import { asOutage, type ClientLogEvent, connectionFailure, kafkaErrorCode } from './errors.ts';
+import { asOutage, type ClientLogEvent, connectionFailure, KafkaError, kafkaErrorCode } from './errors.ts';
 
 export type { PartitionOffset, TopicPartition } from './committed-offsets.ts';
 
@@ -88,6 +88,37 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
     }
   };
 
+  const describeTopics: KafkaAdmin['describeTopics'] = async (topics) => {
+    if (topics.length === 0) return new Map();
+    const answer = await ask<kafka.TopicDescription[]>((admin, done) =>
+      admin.describeTopics([...topics], { timeout }, done),
+    );
+    const described = new Map<string, TopicDescription>();
+    for (const { name, topicId, partitions, error } of answer) {
+      if (kafkaErrorCode(error) === ERRORS.ERR_UNKNOWN_TOPIC_OR_PART) continue;
+      throwFault(error);
+      described.set(name, {
+        topic: name,
+        topicId: topicIdOf(topicId),
+        partitions: partitions.length,
+        replicationFactor: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+      });
+    }
+    return described;
+  };
+
+  /** "No such entry" is also what the client says while the metadata of a topic that does exist are on their way. */
+  const requireTopics = async (partitions: readonly TopicPartition[]) => {
+    const topics = [...new Set(partitions.map(({ topic }) => topic))];
+    const described = await describeTopics(topics);
+    const missing = topics.filter((topic) => !described.has(topic));
+    if (missing.length === 0) return;
+    throw new KafkaError({
+      message: `${missing.join(', ')}: unknown topic`,
+      code: ERRORS.ERR_UNKNOWN_TOPIC_OR_PART,
+    });
+  };
+
   const listOffsets = async (
     partitions: readonly TopicPartition[],
     { offset, isolationLevel }: { offset: kafka.OffsetSpec; isolationLevel: kafka.IsolationLevel },
@@ -99,7 +130,10 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
         { timeout, isolationLevel },
         done,
       ),
-    );
+    ).catch(async (error: unknown) => {
+      if (kafkaErrorCode(error) === ERRORS.ERR__NOENT) await requireTopics(partitions);
+      throw error;
+    });
     return answer.map((result) => {
       throwFault(result.error);
       return { topic: result.topic, partition: result.partition, offset: result.offset };
@@ -109,24 +143,7 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
   return {
     listTopics: () => ask<string[]>((admin, done) => admin.listTopics({ timeout }, done)),
 
-    async describeTopics(topics) {
-      if (topics.length === 0) return new Map();
-      const answer = await ask<kafka.TopicDescription[]>((admin, done) =>
-        admin.describeTopics([...topics], { timeout }, done),
-      );
-      const described = new Map<string, TopicDescription>();
-      for (const { name, topicId, partitions, error } of answer) {
-        if (kafkaErrorCode(error) === ERRORS.ERR_UNKNOWN_TOPIC_OR_PART) continue;
-        throwFault(error);
-        described.set(name, {
-          topic: name,
-          topicId: topicIdOf(topicId),
-          partitions: partitions.length,
-          replicationFactor: Math.min(...partitions.map(({ replicas }) => replicas.length)),
-        });
-      }
-      return described;
-    },
+    describeTopics,
 
     createTopic: ({ topic, partitions, replicationFactor, configs = {} }) =>
       unless(ERRORS.ERR_TOPIC_ALREADY_EXISTS, () =>
