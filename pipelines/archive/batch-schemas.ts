@@ -1,8 +1,9 @@
 /** Under which schemas the records of one batch are archived: decided once, and the same for all of them. */
 import { PayloadScanner } from '../common/avro/payload-scanner.ts';
-import { schemaIdOf } from '../common/avro/wire-format.ts';
+import { schemaIdAt } from '../common/avro/wire-format.ts';
 import type { KafkaRecord } from '../common/batch.ts';
 import { PartitionStopped } from '../common/errors.ts';
+import { cursorOver } from '../common/record-cursor.ts';
 import type { SchemaLookup, WriterSchema, WriterSchemas } from '../common/registry/writer-schemas.ts';
 import type { SegmentSchema } from './segment-builder.ts';
 import { clashesWithWrapper, wrapperSchema } from './wrapper-schema.ts';
@@ -93,8 +94,8 @@ export class BatchSchemas {
    */
   async decide(records: Iterable<KafkaRecord>): Promise<void> {
     const open = new Set<number>();
-    for (const { value } of records) {
-      const id = schemaIdOf(value);
+    for (const cursor = cursorOver(records); cursor.next(); ) {
+      const id = schemaIdAt(cursor.bytes, cursor.valueStart, cursor.valueLength);
       if (id !== null && this.get(id) === undefined) open.add(id);
     }
     for (const [id, schema] of await this.#schemas.getAll(open)) {

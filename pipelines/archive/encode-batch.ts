@@ -1,6 +1,7 @@
 /** A batch becomes segments: one for each writer schema in it, and one for what none of them can decode. */
-import { schemaIdOf } from '../common/avro/wire-format.ts';
+import { schemaIdAt } from '../common/avro/wire-format.ts';
 import type { Batch, KafkaRecord } from '../common/batch.ts';
+import { cursorOver } from '../common/record-cursor.ts';
 import { timestampOf } from './record-writer.ts';
 import { SegmentBuilder, type SegmentFile, type SegmentSchema } from './segment-builder.ts';
 import { type BatchPart, SEGMENT_FORMAT, type SegmentMetadata } from './segment-metadata.ts';
@@ -27,8 +28,8 @@ export interface SchemaDecisions {
  * @throws what `decide` throws
  */
 export async function encodeBatch(batch: Batch, schemas: SchemaDecisions): Promise<Segment[]> {
-  const [firstRecord] = batch.records;
-  const folderTime = firstRecord === undefined ? 0 : timestampOf(firstRecord);
+  const beginning = cursorOver(batch.records);
+  const folderTime = beginning.next() ? timestampOf(beginning) : 0;
   const builders = new Map<SchemaId, SegmentBuilder>();
   const builderOf = (schemaId: SchemaId, schema: SegmentSchema): SegmentBuilder => {
     let builder = builders.get(schemaId);
@@ -42,8 +43,8 @@ export async function encodeBatch(batch: Batch, schemas: SchemaDecisions): Promi
 
   let previousId: number | null = null;
   let previous: SegmentBuilder | undefined;
-  for (const record of batch.records) {
-    const id = schemaIdOf(record.value);
+  for (const record = cursorOver(batch.records); record.next(); ) {
+    const id = schemaIdAt(record.bytes, record.valueStart, record.valueLength);
     if (id !== previousId) {
       let schema = id === null ? null : schemas.get(id);
       if (schema === undefined) {

@@ -1,18 +1,20 @@
 /** Builds one segment: records go in one by one, out comes a file with its path and metadata. */
 import { hash } from 'node:crypto';
 import type { PayloadScanner } from '../common/avro/payload-scanner.ts';
-import type { KafkaRecord } from '../common/batch.ts';
+import type { RecordCursor } from '../common/record-cursor.ts';
 import { BlockWriter } from './block-writer.ts';
 import { fileHeader, syncMarker } from './container-file.ts';
 import {
+  type Coordinates,
   mostBytesOf,
   timestampOf,
   writeCoordinates,
   writePayload,
-  writeUndecodable,
+  writeWholeValue,
 } from './record-writer.ts';
 import { fileMetadata, type TimeSpan } from './segment-metadata.ts';
 import { type SegmentName, segmentPath } from './segment-path.ts';
+import { NO_SCHEMA_ID } from './wrapper-schema.ts';
 
 export interface SegmentFile {
   readonly name: SegmentName;
@@ -38,6 +40,7 @@ export interface SegmentSchema {
 export class SegmentBuilder {
   readonly #name: SegmentName;
   readonly #path: string;
+  readonly #coordinates: Coordinates;
   readonly #schema: SegmentSchema;
   readonly #sync: Buffer;
   readonly #blocks: BlockWriter;
@@ -51,6 +54,7 @@ export class SegmentBuilder {
     this.#name = name;
     this.#schema = schema;
     this.#path = segmentPath(name);
+    this.#coordinates = { partition: name.partition, schemaId: name.schemaId ?? NO_SCHEMA_ID };
     this.#sync = syncMarker(this.#path);
     this.#blocks = new BlockWriter(this.#sync);
   }
@@ -66,17 +70,17 @@ export class SegmentBuilder {
   }
 
   /** @returns false, and adds nothing, when the payload is not exactly one value of the schema */
-  add(record: KafkaRecord): boolean {
+  add(record: RecordCursor): boolean {
     const blocks = this.#blocks;
     blocks.ensure(mostBytesOf(record));
     const { buffer, position } = blocks;
     const { scanner } = this.#schema;
+    const payload = writeCoordinates(buffer, position, record, this.#coordinates);
     if (scanner === null) {
-      this.#added(writeUndecodable(buffer, position, record), record);
+      this.#added(writeWholeValue(buffer, payload, record), record);
       return true;
     }
-    const payload = writeCoordinates(buffer, position, record, this.#name.schemaId as number);
-    const end = writePayload(buffer, payload, record.value as Buffer);
+    const end = writePayload(buffer, payload, record);
     if (!scanner.scan(buffer, payload, end)) return false;
     const { eventTime } = scanner;
     if (eventTime < this.#minEvent) this.#minEvent = eventTime;
@@ -101,7 +105,7 @@ export class SegmentBuilder {
     };
   }
 
-  #added(end: number, record: KafkaRecord): void {
+  #added(end: number, record: RecordCursor): void {
     const time = timestampOf(record);
     if (time < this.#minKafka) this.#minKafka = time;
     if (time > this.#maxKafka) this.#maxKafka = time;

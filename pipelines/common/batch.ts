@@ -4,6 +4,16 @@ import type { Message } from '@confluentinc/kafka-javascript';
 /** A record exactly as the client delivers it: value and key are Buffers or null, `timestamp` is milliseconds since the epoch. */
 export type KafkaRecord = Message;
 
+export type RecordHeaders = NonNullable<KafkaRecord['headers']>;
+
+/**
+ * Records in order. An array is one; what the runner hands over makes the objects as they are asked for, so two passes
+ * give equal objects but not the same: name a record by its offset. `cursorOver` goes over either without making any.
+ */
+export interface Records extends Iterable<KafkaRecord> {
+  readonly length: number;
+}
+
 /** Names a partition beyond doubt: a topic deleted and made anew under its old name has another id. */
 export interface PartitionRef {
   readonly topic: string;
@@ -26,7 +36,7 @@ export interface OffsetRange {
 /** Records of one partition, in offset order. `first` is the end of the batch before; `last` may be a transaction marker. */
 export interface Batch extends OffsetRange {
   readonly source: PartitionRef;
-  readonly records: readonly KafkaRecord[];
+  readonly records: Records;
   /** Sum of key, value and header sizes in bytes. */
   readonly bytes: number;
 }

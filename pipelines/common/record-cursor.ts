@@ -1,5 +1,5 @@
 /** Walks over records where they lie: a loop over a hundred thousand of them makes no object for any. */
-import type { KafkaRecord } from './batch.ts';
+import type { KafkaRecord, RecordHeaders } from './batch.ts';
 
 export interface RecordCursor {
   /** Goes on to the next record, the first one at the first call; false when there is none. */
@@ -17,7 +17,9 @@ export interface RecordCursor {
   readonly offset: number;
   /** Milliseconds since the epoch; -1 when the record has none. */
   readonly timestamp: number;
-  /** The record as an object of its own, headers included. */
+  /** Made anew at each question. */
+  readonly headers: RecordHeaders | undefined;
+  /** The record as an object of its own. */
   record(): KafkaRecord;
 }
 
@@ -50,6 +52,10 @@ class ObjectCursor implements RecordCursor {
 
   constructor(records: Iterable<KafkaRecord>) {
     this.#records = records[Symbol.iterator]();
+  }
+
+  get headers(): RecordHeaders | undefined {
+    return this.#current?.headers;
   }
 
   next(): boolean {

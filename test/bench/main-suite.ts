@@ -1,4 +1,5 @@
 /** The main suite: one stack, one topic of feedback, and whoever reads it, one after the other, in several rounds. */
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../../config/load.ts';
@@ -40,6 +41,8 @@ export interface SuiteResult {
 }
 
 const SEED = 1;
+/** Kept data know the groups, tables and blobs of earlier runs: each run has names of its own. */
+const RUN = randomBytes(3).toString('hex');
 /** The archive reads every topic: changes of profiles have one of their own, so that it does not find them. */
 const PROFILES_PREFIX = 'bench-profiles.';
 
@@ -96,7 +99,7 @@ interface One {
 async function measureOne(options: SuiteOptions, { subject, source, round }: One): Promise<Measurement> {
   const { stack, profileDir, say } = options;
   const logDir = join(stack.dataDir, 'logs');
-  const name = `round${round}_${subject.name.replaceAll('-', '_')}`;
+  const name = `run_${RUN}_round${round}_${subject.name.replaceAll('-', '_')}`;
   const { role, topicPrefix, records } = source;
   const trialOptions: TrialOptions = {
     configFile: stack.configFile,

@@ -101,8 +101,8 @@ export class RecordingSink implements Sink {
       stored.push({
         first: batch.first,
         last: batch.last,
-        offsets: batch.records.map(({ offset }) => offset),
-        values: batch.records.map(({ value }) => String(value)),
+        offsets: Array.from(batch.records, ({ offset }) => offset),
+        values: Array.from(batch.records, ({ value }) => String(value)),
         by: this.#options.name ?? '',
       });
     }

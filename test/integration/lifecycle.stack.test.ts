@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { PipelineName } from '../../config/schema.ts';
 import type { TopicRole } from '../../config/topics.ts';
-import { RECORD_OVERHEAD_BYTES } from '../../pipelines/common/runner/lane.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../pipelines/common/runner/packed-records.ts';
 import { audit } from '../helpers/audit.ts';
 import { change, definition, delivery, feedback, NOON } from '../helpers/ledger-values.ts';
 import { type OwnParts, startOwnParts } from '../helpers/own-parts.ts';

@@ -16,12 +16,17 @@ const MAX_SCHEMA_ID = 0x7fff_ffff;
  * @returns the schema id, 0 to 4294967295, or null when the value is not framed
  */
 export function schemaIdOf(value: Uint8Array | null | undefined): number | null {
-  if (value == null || value.length < FRAME_BYTES || value[0] !== 0) return null;
+  return value == null ? null : schemaIdAt(value, 0, value.length);
+}
+
+/** As `schemaIdOf` for a value that is part of a buffer. @param length -1 for null */
+export function schemaIdAt(bytes: Uint8Array, at: number, length: number): number | null {
+  if (length < FRAME_BYTES || bytes[at] !== 0) return null;
   return (
-    (((value[1] as number) << 24) |
-      ((value[2] as number) << 16) |
-      ((value[3] as number) << 8) |
-      (value[4] as number)) >>>
+    (((bytes[at + 1] as number) << 24) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 8) |
+      (bytes[at + 4] as number)) >>>
     0
   );
 }

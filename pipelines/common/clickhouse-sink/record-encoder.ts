@@ -1,6 +1,6 @@
 /** From a Kafka record of one topic to a row: frame, writer schema, payload. Each step ends in ok or in a fault. */
 
-import { FRAME_BYTES } from '../avro/wire-format.ts';
+import { schemaIdAt } from '../avro/wire-format.ts';
 import type { Batch } from '../batch.ts';
 import type { Fault } from '../dead-letters/fault.ts';
 import type { Metrics } from '../metrics.ts';
@@ -62,11 +62,11 @@ export class RecordEncoder {
   /** Finds out about every schema id in the batches. @throws {Outage} when the registry cannot be asked */
   async prepare(batches: readonly Batch[]): Promise<void> {
     const ids = new Set<number>();
-    let last = NOT_FRAMED_ID;
+    let last: number | null = null;
     for (const { records } of batches) {
       for (const cursor = cursorOver(records); cursor.next(); ) {
-        const id = schemaIdAt(cursor);
-        if (id === last || id === NOT_FRAMED_ID) continue;
+        const id = schemaIdAt(cursor.bytes, cursor.valueStart, cursor.valueLength);
+        if (id === last || id === null) continue;
         ids.add(id);
         last = id;
       }
@@ -81,8 +81,8 @@ export class RecordEncoder {
   /** Appends the row of a record of a batch that was prepared, or leaves `rows` as it was. */
   encode(rows: RowChunks, record: RecordCursor, source: Buffer): Fault | null {
     if (record.valueLength < 0) return TOMBSTONE;
-    const id = schemaIdAt(record);
-    if (id === NOT_FRAMED_ID) return NOT_FRAMED;
+    const id = schemaIdAt(record.bytes, record.valueStart, record.valueLength);
+    if (id === null) return NOT_FRAMED;
     const reading = this.#readingOf(id);
     if ('code' in reading) return reading;
     const fault = this.#transcoder.write(rows, record, { plan: reading, source });
@@ -118,18 +118,4 @@ export class RecordEncoder {
       if (symbol !== null) metrics.unknownSymbols.inc({ pipeline, topic, field: name, symbol });
     }
   }
-}
-
-const NOT_FRAMED_ID = -1;
-
-/** As `schemaIdOf` for a value that is part of a buffer. */
-function schemaIdAt({ bytes, valueStart: at, valueLength }: RecordCursor): number {
-  if (valueLength < FRAME_BYTES || bytes[at] !== 0) return NOT_FRAMED_ID;
-  return (
-    (((bytes[at + 1] as number) << 24) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 8) |
-      (bytes[at + 4] as number)) >>>
-    0
-  );
 }

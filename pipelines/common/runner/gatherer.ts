@@ -1,7 +1,8 @@
 /** Sorts what the client hands out into the open batches of its partitions, and counts the bytes that are held. */
 import type { KafkaRecord } from '../batch.ts';
 import type { PartitionOffset } from '../kafka/admin.ts';
-import { heldBytes, RECORD_OVERHEAD_BYTES, sizeOf } from './lane.ts';
+import { heldBytes, sizeOf } from './lane.ts';
+import { RECORD_OVERHEAD_BYTES } from './packed-records.ts';
 import { NO_REPLAY, type Partition } from './partition.ts';
 
 export interface GathererEvents {
@@ -46,7 +47,7 @@ export class Gatherer {
       }
       if (offset > partition.replayLast) this.#finishReplay(partition);
       partition.readNext = offset + 1;
-      partition.open.push(record);
+      partition.open.add(record);
       const bytes = sizeOf(record);
       gathered += bytes;
       partition.openBytes += bytes;

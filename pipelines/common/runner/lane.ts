@@ -1,13 +1,7 @@
 /** Records on their way to one write: those of one partition, or of all when a pipeline writes them together. */
 import type { Batch, KafkaRecord } from '../batch.ts';
+import { PackedRecords, RECORD_OVERHEAD_BYTES } from './packed-records.ts';
 import type { Partition } from './partition.ts';
-
-/**
- * Bytes that a record costs beside its payload: the client's object, its two Buffers with their backing stores, and
- * what the allocator loses between them (measured: 1.3 KB for a record of 177 bytes). Without it a buffer of small
- * records would take eight times the memory it is allowed.
- */
-export const RECORD_OVERHEAD_BYTES = 1_200;
 
 export interface GroupEntry {
   readonly partition: Partition;
@@ -74,7 +68,7 @@ export class Lane {
       this.records -= partition.open.length;
       this.bytes -= partition.openBytes;
     }
-    partition.open = [];
+    partition.open = new PackedRecords(partition);
     partition.openBytes = 0;
     // What was dropped is as if it had not been read: nothing may take it for a stretch without records.
     partition.readNext = partition.batchFirst;
@@ -131,7 +125,7 @@ function cut(partition: Partition, last: number): Batch {
     bytes: partition.openBytes,
   };
   partition.batchFirst = last + 1;
-  partition.open = [];
+  partition.open = new PackedRecords(partition);
   partition.openBytes = 0;
   return batch;
 }

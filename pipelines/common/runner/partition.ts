@@ -1,8 +1,9 @@
 /** One assignment of one partition to this process. A revoke ends it for good; the next assign makes another. */
-import type { KafkaRecord, OffsetRange, PartitionRef } from '../batch.ts';
+import type { OffsetRange, PartitionRef } from '../batch.ts';
 import type { PartitionStopped } from '../errors.ts';
 import type { TopicPartition } from '../kafka/admin.ts';
 import type { Lane } from './lane.ts';
+import { PackedRecords } from './packed-records.ts';
 
 /**
  * `resolving` asks where to begin; `reading`; `stopped` waits for a person; `releasing` is being revoked and only lets
@@ -33,7 +34,7 @@ export class Partition implements TopicPartition {
   stored: number | null = null;
   /** The end of a batch that must be gathered again with exactly its bounds; NO_REPLAY when there is none. */
   replayLast = NO_REPLAY;
-  open: KafkaRecord[] = [];
+  open: PackedRecords;
   /** Keys, values and headers of `open`. */
   openBytes = 0;
 
@@ -46,6 +47,7 @@ export class Partition implements TopicPartition {
     this.partition = partition;
     this.assignment = assignment;
     this.lane = lane;
+    this.open = new PackedRecords(this);
   }
 
   /** What the fence answers. */

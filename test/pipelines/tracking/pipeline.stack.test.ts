@@ -249,7 +249,7 @@ describe('writing again', () => {
     const next = async () => [...(await sink.positions([ten.source])).values()][0]?.next;
     await sink.write([ten], always);
     expect(await next()).toBe(100);
-    await sink.write([{ ...ten, last: 95, records: ten.records.slice(0, 6) }], always);
+    await sink.write([{ ...ten, last: 95, records: [...ten.records].slice(0, 6) }], always);
     expect(await next()).toBe(100);
     await ledger.client.insert({
       table: 'progress',
@@ -268,7 +268,7 @@ describe('writing again', () => {
       ],
     });
     expect(await next()).toBe(90);
-    await sink.write([{ ...ten, last: 95, records: ten.records.slice(0, 6) }], always);
+    await sink.write([{ ...ten, last: 95, records: [...ten.records].slice(0, 6) }], always);
     expect(await next()).toBe(96);
   });
 

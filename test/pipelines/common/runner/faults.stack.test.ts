@@ -50,8 +50,8 @@ describe.each(['partition', 'together'] as const)('flushing %s', (flush) => {
         head.batches.push({
           first: batch.first,
           last: batch.last,
-          offsets: batch.records.map(({ offset }) => offset),
-          values: batch.records.map(({ value }) => String(value)),
+          offsets: Array.from(batch.records, ({ offset }) => offset),
+          values: Array.from(batch.records, ({ value }) => String(value)),
           by: 'thawed',
         });
       },

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KafkaRecord, OffsetRange } from '../../../../pipelines/common/batch.ts';
 import { Gatherer } from '../../../../pipelines/common/runner/gatherer.ts';
-import { Lane, RECORD_OVERHEAD_BYTES, sizeOf } from '../../../../pipelines/common/runner/lane.ts';
+import { Lane, sizeOf } from '../../../../pipelines/common/runner/lane.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../../../pipelines/common/runner/packed-records.ts';
 import { Partition } from '../../../../pipelines/common/runner/partition.ts';
 
 const TOPIC = 'topic';
@@ -108,10 +109,10 @@ describe('Gatherer', () => {
               expect(offset).toBeGreaterThanOrEqual(batch.first);
               expect(offset).toBeLessThanOrEqual(batch.last);
             }
-            expect(batch.bytes).toBe(batch.records.reduce((sum, one) => sum + sizeOf(one), 0));
+            expect(batch.bytes).toBe([...batch.records].reduce((sum, one) => sum + sizeOf(one), 0));
           }
           expect(next).toBeLessThanOrEqual(end);
-          expect(batches.flatMap((batch) => batch.records)).toEqual(records);
+          expect(batches.flatMap((batch) => [...batch.records])).toEqual(records);
           if (intent === null) continue;
           expect(batches[0]).toMatchObject(intent);
         }
@@ -120,7 +121,7 @@ describe('Gatherer', () => {
         for (const { entries: written } of [...lanes].flatMap(({ closed }) => closed)) {
           const [only] = written;
           if (only !== undefined && logs.some(({ intent }) => intent?.last === only.batch.last)) continue;
-          const all = written.flatMap(({ batch }) => batch.records);
+          const all = written.flatMap(({ batch }) => [...batch.records]);
           expect(all.length).toBeLessThanOrEqual(maxBatchRecords);
           const largest = Math.max(...all.map(sizeOf));
           expect(all.reduce((sum, one) => sum + sizeOf(one), 0)).toBeLessThan(maxBatchBytes + largest);
@@ -149,12 +150,12 @@ describe('Gatherer', () => {
       becameIdle: () => {},
     });
     gatherer.gather([record(0, 5, 1)], 0);
-    expect(partition.open).toEqual([]);
+    expect(partition.open.length).toBe(0);
     const source = { topic: TOPIC, topicId: 'id', partition: 0 };
     partition.begin({ source, offset: 7, intent: null, stored: 7 });
     gatherer.gather([record(0, 6, 1), record(0, 7, 1)], 0);
     expect(backwards).toEqual([6]);
-    expect(partition.open.map(({ offset }) => offset)).toEqual([7]);
+    expect(Array.from(partition.open, ({ offset }) => offset)).toEqual([7]);
   });
 
   it('takes nothing that was dropped for a stretch without records', () => {
