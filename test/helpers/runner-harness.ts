@@ -202,6 +202,9 @@ export interface HarnessOptions {
   readonly topicConfigs?: Record<string, string>;
 }
 
+/** Of every record that a producer sends. */
+export const MESSAGE_KEY = 'tenant/user';
+
 export class Producer {
   readonly #client: kafka.Producer;
   readonly #topic: string;
@@ -274,7 +277,7 @@ export class Producer {
 
   async #produce(partition: number, values: readonly (string | Buffer)[]): Promise<void> {
     for (const value of values) {
-      this.#client.produce(this.#topic, partition, Buffer.from(value), Buffer.from('tenant/user'));
+      this.#client.produce(this.#topic, partition, Buffer.from(value), Buffer.from(MESSAGE_KEY));
     }
     await call((done) => this.#client.flush(30_000, done));
   }

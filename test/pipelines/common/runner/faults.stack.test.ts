@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, it } from 'vitest';
 import { Fenced, Outage, PartitionStopped } from '../../../../pipelines/common/errors.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../../../pipelines/common/runner/packed-records.ts';
 import { RecordingSink, RecordingStore } from '../../../helpers/recording-sink.ts';
-import { eventually, metricValue, RunnerHarness } from '../../../helpers/runner-harness.ts';
+import { eventually, MESSAGE_KEY, metricValue, RunnerHarness } from '../../../helpers/runner-harness.ts';
 
 const numbered = (from: number, count: number) =>
   Array.from({ length: count }, (_, index) => `v${from + index}`);
@@ -117,7 +118,7 @@ describe('memory and membership', () => {
         if (isAway) throw new Outage('blob', 'away');
       },
     });
-    const maxBufferedBytes = 512 * 1024;
+    const maxBufferedBytes = 64 * 1024;
     const member = harness.start({
       sink,
       limits: { maxBufferedBytes },
@@ -130,7 +131,7 @@ describe('memory and membership', () => {
     await sleep(9_000);
     // A reading call's worth may come on top.
     expect(await metricValue(member.metrics, 'ledger_buffered_bytes')).toBeLessThan(
-      maxBufferedBytes + 1_000 * 1_250,
+      maxBufferedBytes + 1_000 * 100,
     );
     expect(await metricValue(member.metrics, 'ledger_paused_partitions')).toBe(3);
     isAway = false;
@@ -191,11 +192,14 @@ describe('ending', () => {
   it('writes and commits what is gathered, whatever its age, and closes the sink', async () => {
     await using harness = await RunnerHarness.create(inject('configFile'));
     const producer = await harness.producer();
-    for (const partition of [0, 1, 2]) await producer.produce(partition, numbered(0, 100));
+    const values = numbered(0, 100);
+    for (const partition of [0, 1, 2]) await producer.produce(partition, values);
+    const besides = MESSAGE_KEY.length + RECORD_OVERHEAD_BYTES;
+    const held = values.reduce((sum, value) => sum + value.length + besides, 0);
     const store = new RecordingStore();
     const sink = new RecordingSink(store);
     const member = harness.start({ sink, limits: { flushIntervalMs: 600_000, maxBatchRecords: 100_000 } });
-    await eventually(async () => (await metricValue(member.metrics, 'ledger_buffered_bytes')) > 300 * 1_000);
+    await eventually(async () => (await metricValue(member.metrics, 'ledger_buffered_bytes')) === 3 * held);
     expect(store.recordCount).toBe(0);
     await member.stop();
     expect(store.recordCount).toBe(300);
