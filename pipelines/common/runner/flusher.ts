@@ -218,6 +218,7 @@ export class Flusher {
       metrics.records.inc(labels, batch.records.length);
       metrics.batches.inc(labels);
       metrics.bytes.inc(labels, batch.bytes);
+      batch.records.release();
       if (!partition.isOurs) continue;
       partition.stored = batch.last + 1;
       events.stored(partition);

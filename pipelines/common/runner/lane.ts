@@ -3,9 +3,13 @@ import type { Batch, KafkaRecord } from '../batch.ts';
 import { PackedRecords, RECORD_OVERHEAD_BYTES } from './packed-records.ts';
 import type { Partition } from './partition.ts';
 
+export interface PackedBatch extends Batch {
+  readonly records: PackedRecords;
+}
+
 export interface GroupEntry {
   readonly partition: Partition;
-  readonly batch: Batch;
+  readonly batch: PackedBatch;
 }
 
 /** Batches that are written in one call. */
@@ -116,8 +120,8 @@ function isReplaying(partition: Partition): boolean {
   return partition.replayLast !== Number.POSITIVE_INFINITY;
 }
 
-function cut(partition: Partition, last: number): Batch {
-  const batch: Batch = {
+function cut(partition: Partition, last: number): PackedBatch {
+  const batch: PackedBatch = {
     source: partition.source,
     first: partition.batchFirst,
     last,

@@ -29,6 +29,13 @@ const NO_TIMESTAMP = -1;
 const SMALLEST_SLAB_BYTES = 16 * 1024;
 const LARGEST_SLAB_BYTES = 1024 * 1024;
 
+/**
+ * Buffers of the largest size that hold no records now. Each new one counts as memory that the collector should look
+ * for garbage in, which costs more than filling it.
+ */
+const idle: Buffer[] = [];
+const MOST_IDLE = 64;
+
 /** Keys up to here are copied in a loop: a call into the runtime costs more. */
 const SHORT_BYTES = 24;
 
@@ -52,6 +59,7 @@ export class PackedRecords implements Records {
   #current = EMPTY;
   #allocated = 0;
   #length = 0;
+  #isReleased = false;
 
   /** Of one partition. */
   constructor({ topic, partition }: TopicPartition) {
@@ -93,7 +101,18 @@ export class PackedRecords implements Records {
 
   /** Walks over the records where they lie. */
   cursor(): RecordCursor {
+    if (this.#isReleased) throw new RangeError('the records were released');
     return new PackedCursor(this.#of, this.#slabs);
+  }
+
+  /** They are durable: nobody reads them any more, nor parts of them, and their memory serves others. */
+  release(): void {
+    this.#isReleased = true;
+    for (const { bytes } of this.#slabs) {
+      if (bytes.length === LARGEST_SLAB_BYTES && idle.length < MOST_IDLE) idle.push(bytes);
+    }
+    this.#slabs.length = 0;
+    this.#current = EMPTY;
   }
 
   /** Makes an object of each record: for tests, and for the few that something is wrong with. */
@@ -104,13 +123,17 @@ export class PackedRecords implements Records {
   #another(needed: number): Slab {
     // As much again as there is: few buffers for a busy partition, a small one for a quiet one.
     const usual = Math.max(SMALLEST_SLAB_BYTES, Math.min(LARGEST_SLAB_BYTES, this.#allocated));
-    const bytes = Buffer.allocUnsafeSlow(Math.max(usual, needed));
+    const bytes = takeSlab(Math.max(usual, needed));
     const slab = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), end: 0 };
     this.#allocated += bytes.length;
     this.#slabs.push(slab);
     this.#current = slab;
     return slab;
   }
+}
+
+function takeSlab(size: number): Buffer {
+  return (size === LARGEST_SLAB_BYTES ? idle.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
 }
 
 class PackedCursor implements RecordCursor {

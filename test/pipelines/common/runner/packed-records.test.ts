@@ -118,12 +118,29 @@ it('may be walked over again and by several at once, also while nothing was adde
   expect([one.offset, other.offset]).toEqual([2, 1]);
 });
 
+/** As many as take several of the largest buffers, all with one value. */
+const many = (text: string) => {
+  const value = Buffer.alloc(150, text);
+  return Array.from({ length: 30_000 }, (_, offset) => record({ offset, value }));
+};
+
+it('are not read any more once released, and their memory serves others', () => {
+  const first = packed(many('first'));
+  first.release();
+  expect(() => first.cursor()).toThrow(RangeError);
+  const records = many('second');
+  const before = process.memoryUsage().arrayBuffers;
+  const second = packed(records);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * 1024 * 1024);
+  expect([...second].every(({ value }) => value?.equals(Buffer.alloc(150, 'second')))).toBe(true);
+});
+
 it('take little more memory than they are counted as', () => {
-  const records = Array.from({ length: 20_000 }, (_, offset) => record({ offset, value: Buffer.alloc(150) }));
+  const records = many('text');
   const counted = records.reduce((sum, one) => sum + sizeOf(one) + RECORD_OVERHEAD_BYTES, 0);
   const before = process.memoryUsage().arrayBuffers;
   const all = packed(records);
   const taken = process.memoryUsage().arrayBuffers - before;
-  expect(all.length).toBe(20_000);
+  expect(all.length).toBe(records.length);
   expect(taken).toBeLessThan(1.5 * counted);
 });
