@@ -107,13 +107,15 @@ export function whatToType(
   { code, missing }: Stop,
 ): string {
   const target = `${pipeline} --topic ${topic} --partition ${partition}`;
+  const readAgain = `campaign-ledger offsets read-again ${target}`;
   if (missing === null) {
+    if (code === 'committed_ahead') return `To go on where the sink stands: ${readAgain}`;
     return code === 'offset_out_of_range'
       ? 'Records written from here on would take offsets that the sink has already: make the topic anew, or restore its log'
       : 'The store was changed by other hands: restore it, or ask campaign-ledger verify what it holds';
   }
   const acceptGap = `campaign-ledger offsets accept-gap ${target} --first ${missing.first} --last ${missing.last} --reason '…'`;
   return code === 'committed_ahead'
-    ? `To read them again: campaign-ledger offsets read-again ${target}. To record the skip: ${acceptGap}`
+    ? `To read them again: ${readAgain}. To record the skip: ${acceptGap}`
     : `To record the loss and go on: ${acceptGap}`;
 }

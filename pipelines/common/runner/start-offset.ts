@@ -39,7 +39,10 @@ export type StartDecision =
       readonly kind: 'stop';
       readonly code: StopCode;
       readonly reason: string;
-      /** Offsets that the sink lacks and would never get; null when it is Kafka that lacks them. */
+      /**
+       * Offsets that the sink lacks and would never get; null when there is no gap to accept. Always before the end of
+       * the log: behind it stand offsets that records are still to take.
+       */
       readonly missing: OffsetRange | null;
     };
 
@@ -55,7 +58,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
     };
   }
   const next = intent?.first ?? sink.next;
-  if (next === null) return resolveFirstStart({ committed, low });
+  if (next === null) return resolveFirstStart({ committed, low, end });
   if (next < low && !hasNoRecords({ from: next, to: low }, { intent, committed })) {
     return {
       kind: 'stop',
@@ -73,7 +76,9 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
       missing: null,
     };
   }
-  if (committed !== null && storedBy(committed) > next) return committedAhead(next, committed.offset);
+  if (committed !== null && storedBy(committed) > next) {
+    return committedAhead(committed.offset, { next, intent, end });
+  }
   return {
     kind: 'start',
     offset: next,
@@ -85,8 +90,10 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
 }
 
 /** The sink has nothing. Everything Kafka has is read, unless the group says that it was read before. */
-function resolveFirstStart({ committed, low }: Pick<StartFacts, 'committed' | 'low'>): StartDecision {
-  if (committed !== null && storedBy(committed) > low) return committedAhead(low, committed.offset);
+function resolveFirstStart({ committed, low, end }: Omit<StartFacts, 'sink'>): StartDecision {
+  if (committed !== null && storedBy(committed) > low) {
+    return committedAhead(committed.offset, { next: low, intent: null, end });
+  }
   return { kind: 'start', offset: low, readFrom: low, intent: null, committedBehind: null };
 }
 
@@ -107,13 +114,25 @@ function storedBy({ offset, stored }: CommittedOffset): number {
   return Math.min(stored ?? offset, offset);
 }
 
-function committedAhead(next: number, committed: number): StartDecision {
-  return {
-    kind: 'stop',
-    code: 'committed_ahead',
-    reason: `the group has committed ${committed}, but the sink needs offset ${next}: offsets ${range(next, committed)} are missing from it`,
-    missing: { first: next, last: committed - 1 },
-  };
+/**
+ * What was skipped ends where Kafka does: a gap up to a commit beyond it would swallow the records that are to come. And
+ * it does not end inside a batch that was begun, of which the sink may hold a part.
+ */
+function committedAhead(
+  committed: number,
+  { next, intent, end }: { next: number; intent: OffsetRange | null; end: number },
+): StartDecision {
+  const ahead = `the group has committed ${committed}, but the sink needs offset ${next}`;
+  const skipped = Math.min(committed, end);
+  const stop = { kind: 'stop', code: 'committed_ahead' } as const;
+  if (skipped <= next) {
+    return { ...stop, reason: `${ahead}, and Kafka ends at ${end}: nothing is missing`, missing: null };
+  }
+  const reason = `${ahead}${committed > end ? `, and Kafka ends at ${end}` : ''}: offsets ${range(next, skipped)} are missing from it`;
+  if (intent !== null && skipped <= intent.last) {
+    return { ...stop, reason: `${reason}, and its unfinished batch needs them`, missing: null };
+  }
+  return { ...stop, reason, missing: { first: next, last: skipped - 1 } };
 }
 
 const range = (first: number, end: number) => (end - first === 1 ? `${first}` : `${first} to ${end - 1}`);

@@ -82,12 +82,16 @@ describe('resolveStart', () => {
             if (decision.missing === null) expect((sink.intent?.last ?? next - 1) + 1).toBeGreaterThan(end);
             else expect(decision.missing).toEqual({ first: next, last: low - 1 });
             break;
-          case 'committed_ahead':
-            expect(decision.missing).toEqual({ first: next, last: (committed?.offset ?? 0) - 1 });
+          case 'committed_ahead': {
+            const last = Math.min(committed?.offset ?? 0, end) - 1;
+            const isWhole = last >= next && last >= (sink.intent?.last ?? 0);
+            expect(decision.missing).toEqual(isWhole ? { first: next, last } : null);
             break;
+          }
         }
         if (decision.missing !== null) {
           expect(decision.missing.last).toBeGreaterThanOrEqual(decision.missing.first);
+          expect(decision.missing.last).toBeLessThan(end);
         }
       }),
     );
@@ -113,6 +117,37 @@ describe('resolveStart', () => {
       kind: 'stop',
       code: 'committed_ahead',
       missing: { first: 20, last: 21 },
+    });
+  });
+
+  it('takes nothing for missing that Kafka has not written yet', () => {
+    const committed = { offset: 500, stored: null };
+    const sink = { next: 50, intent: null };
+    expect(resolveStart({ sink, committed, low: 0, end: 219 })).toMatchObject({
+      code: 'committed_ahead',
+      missing: { first: 50, last: 218 },
+    });
+    expect(resolveStart({ sink: { next: 219, intent: null }, committed, low: 0, end: 219 })).toMatchObject({
+      code: 'committed_ahead',
+      missing: null,
+    });
+    expect(resolveStart({ sink: NOTHING, committed, low: 0, end: 0 })).toMatchObject({
+      code: 'committed_ahead',
+      missing: null,
+    });
+  });
+
+  it('lets no skip end inside a batch that was begun', () => {
+    const sink = { next: 20, intent: { first: 20, last: 25 } };
+    const facts = { sink, low: 0, end: 30 };
+    const code = 'committed_ahead';
+    expect(resolveStart({ ...facts, committed: { offset: 24, stored: null } })).toMatchObject({
+      code,
+      missing: null,
+    });
+    expect(resolveStart({ ...facts, committed: { offset: 26, stored: null } })).toMatchObject({
+      code,
+      missing: { first: 20, last: 25 },
     });
   });
 
