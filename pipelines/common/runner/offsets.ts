@@ -64,8 +64,10 @@ export async function readAgain(context: OffsetsContext, target: TopicPartition)
     const why = decision.kind === 'start' ? 'nothing keeps it from being read' : decision.reason;
     throw new UsageError(`${nameOf(source)} has no committed offset that is ahead of the sink: ${why}`);
   }
-  const next = sink.intent?.first ?? sink.next ?? low;
-  await commitAsMember(context, { ...source, offset: next, metadata: commitMetadata(next) });
+  const stored = sink.intent?.first ?? sink.next;
+  const next = stored ?? low;
+  const metadata = commitMetadata({ stored: next, isBeginning: stored === null });
+  await commitAsMember(context, { ...source, offset: next, metadata });
   return next;
 }
 

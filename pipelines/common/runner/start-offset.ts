@@ -2,14 +2,22 @@
 import type { OffsetRange } from '../batch.ts';
 import type { SinkPosition } from '../sink.ts';
 
+/** What a commit of ours says beside the offset, in its metadata. */
+export interface CommitNote {
+  /**
+   * The sink's next offset at that commit; where its first batch was to begin, when it had nothing. Between it and the
+   * committed offset there are transaction markers only, so a commit may be ahead of the sink and still skip nothing.
+   */
+  readonly stored: number;
+  /** The sink had nothing. */
+  readonly isBeginning: boolean;
+}
+
 /** What the group has committed for a partition. */
 export interface CommittedOffset {
   readonly offset: number;
-  /**
-   * The sink's next offset at that commit, from the commit's metadata; null when somebody else committed. Between it
-   * and `offset` there are transaction markers only, so a commit may be ahead of the sink and still skip nothing.
-   */
-  readonly stored: number | null;
+  /** Null when somebody else committed. */
+  readonly note: CommitNote | null;
 }
 
 export interface StartFacts {
@@ -89,12 +97,33 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
   };
 }
 
-/** The sink has nothing. Everything Kafka has is read, unless the group says that it was read before. */
+/**
+ * The sink has nothing. Everything that Kafka has is read where the group has committed nothing, or only where it was to
+ * begin. Any other commit says that there was something before it, which is read again, or its loss recorded.
+ */
 function resolveFirstStart({ committed, low, end }: Omit<StartFacts, 'sink'>): StartDecision {
-  if (committed !== null && storedBy(committed) > low) {
-    return committedAhead(committed.offset, { next: low, intent: null, end });
+  const start = { kind: 'start', offset: low, readFrom: low, intent: null, committedBehind: null } as const;
+  if (committed === null) return start;
+  const { offset, note } = committed;
+  if (note !== null && !note.isBeginning && note.stored > 0) {
+    // It had something once: it was lost, or comes from a backup. Where it began nobody knows: at offset 0 then.
+    return low > 0
+      ? droppedUnstored(offset, { from: 0, low })
+      : committedAhead(offset, { next: 0, intent: null, end });
   }
-  return { kind: 'start', offset: low, readFrom: low, intent: null, committedBehind: null };
+  if (offset < low) return droppedUnstored(offset, { from: offset, low });
+  // A commit of somebody else's is where to begin, as long as that leaves out nothing that Kafka has.
+  if (note === null && offset > low) return committedAhead(offset, { next: low, intent: null, end });
+  return start;
+}
+
+function droppedUnstored(committed: number, { from, low }: { from: number; low: number }): StartDecision {
+  return {
+    kind: 'stop',
+    code: 'offset_out_of_range',
+    reason: `the group has committed ${committed}, but the sink has nothing, and Kafka begins at ${low}: offsets ${range(from, low)} are in neither`,
+    missing: { first: from, last: low - 1 },
+  };
 }
 
 /**
@@ -105,13 +134,13 @@ function hasNoRecords(
   stretch: { readonly from: number; readonly to: number },
   { intent, committed }: Pick<StartFacts, 'committed'> & Pick<SinkPosition, 'intent'>,
 ): boolean {
-  if (intent !== null || committed === null || committed.stored === null) return false;
-  return committed.stored <= stretch.from && committed.offset >= stretch.to;
+  if (intent !== null || committed === null || committed.note === null) return false;
+  return committed.note.stored <= stretch.from && committed.offset >= stretch.to;
 }
 
 /** Before this offset the group claims that there were records; from it on to the committed offset there were none. */
-function storedBy({ offset, stored }: CommittedOffset): number {
-  return Math.min(stored ?? offset, offset);
+function storedBy({ offset, note }: CommittedOffset): number {
+  return Math.min(note?.stored ?? offset, offset);
 }
 
 /**
@@ -126,7 +155,11 @@ function committedAhead(
   const skipped = Math.min(committed, end);
   const stop = { kind: 'stop', code: 'committed_ahead' } as const;
   if (skipped <= next) {
-    return { ...stop, reason: `${ahead}, and Kafka ends at ${end}: nothing is missing`, missing: null };
+    return {
+      ...stop,
+      reason: `${ahead}, where Kafka ends: nothing that Kafka has is missing`,
+      missing: null,
+    };
   }
   const reason = `${ahead}${committed > end ? `, and Kafka ends at ${end}` : ''}: offsets ${range(next, skipped)} are missing from it`;
   if (intent !== null && skipped <= intent.last) {
@@ -137,12 +170,12 @@ function committedAhead(
 
 const range = (first: number, end: number) => (end - first === 1 ? `${first}` : `${first} to ${end - 1}`);
 
-/** What is committed beside an offset, so that a later start can tell a trailing marker from a skip. */
-export function commitMetadata(stored: number): string {
-  return `stored=${stored}`;
+/** What is committed beside an offset, so that a later start can tell a marker or a beginning from a skip. */
+export function commitMetadata({ stored, isBeginning }: CommitNote): string {
+  return `${isBeginning ? 'begin' : 'stored'}=${stored}`;
 }
 
-export function readCommitMetadata(metadata: string | null | undefined): number | null {
-  const match = /^stored=(\d{1,15})$/.exec(metadata ?? '');
-  return match === null ? null : Number(match[1]);
+export function readCommitMetadata(metadata: string | null | undefined): CommitNote | null {
+  const match = /^(stored|begin)=(\d{1,15})$/.exec(metadata ?? '');
+  return match === null ? null : { stored: Number(match[2]), isBeginning: match[1] === 'begin' };
 }

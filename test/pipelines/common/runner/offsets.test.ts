@@ -13,7 +13,9 @@ const anyFacts: fc.Arbitrary<StartFacts> = fc
   .record({
     next: fc.option(offset),
     intentLength: fc.option(fc.integer({ min: 1, max: 20 })),
-    committed: fc.option(fc.record({ offset, stored: fc.option(offset) })),
+    committed: fc.option(
+      fc.record({ offset, note: fc.option(fc.record({ stored: offset, isBeginning: fc.boolean() })) }),
+    ),
     low: offset,
     length: offset,
   })
@@ -32,14 +34,15 @@ function afterGap(facts: StartFacts, { last }: { last: number }): StartFacts {
   return {
     ...facts,
     sink: { next: last + 1, intent: null },
-    committed: isPast && committed.offset > last + 1 ? { offset: last + 1, stored: null } : committed,
+    committed: isPast && committed.offset > last + 1 ? { offset: last + 1, note: null } : committed,
   };
 }
 
 /** As `offsets read-again` does. */
 function afterReadAgain(facts: StartFacts): StartFacts {
-  const next = facts.sink.intent?.first ?? facts.sink.next ?? facts.low;
-  return { ...facts, committed: { offset: next, stored: next } };
+  const stored = facts.sink.intent?.first ?? facts.sink.next;
+  const next = stored ?? facts.low;
+  return { ...facts, committed: { offset: next, note: { stored: next, isBeginning: stored === null } } };
 }
 
 /** The state of affairs after each of the commands that the alarm names. */
@@ -104,7 +107,7 @@ describe('a gap', () => {
   it('beyond the end is refused with the end, also where nothing is missing', () => {
     const facts = {
       sink: { next: 219, intent: null },
-      committed: { offset: 500, stored: null },
+      committed: { offset: 500, note: null },
       low: 0,
       end: 219,
     };

@@ -1,6 +1,7 @@
 /** Beginnings on a real broker: intents, committed offsets that disagree, records that Kafka dropped, topics made anew. */
 import { describe, expect, inject, it } from 'vitest';
 import type { PartitionRef } from '../../../../pipelines/common/batch.ts';
+import { Outage } from '../../../../pipelines/common/errors.ts';
 import { RecordingSink, RecordingStore } from '../../../helpers/recording-sink.ts';
 import { eventually, type Member, metricValue, RunnerHarness } from '../../../helpers/runner-harness.ts';
 
@@ -183,6 +184,41 @@ describe('offsets that Kafka no longer has', () => {
     await member.stop();
   });
 
+  it('stop a sink that has lost everything, of which Kafka has only the rest', async () => {
+    const { harness, producer } = await withHistory();
+    await using _ = harness;
+    await producer.produce(0, numbered(50, 30));
+    await harness.admin.deleteRecords([{ topic: harness.topic, partition: 0, offset: 61 }]);
+    const store = new RecordingStore();
+    const member = harness.start({ sink: new RecordingSink(store) });
+    const message = await eventuallyStopped(member, 'offset_out_of_range');
+    expect(message).toContain('--first 0 --last 60');
+    // As `accept-gap` does.
+    store.head(await sourceOf(harness, 0)).next = 61;
+    await eventually(() => store.values(0).length === 19);
+    expect(store.values(0)).toEqual(producer.values(0).slice(61));
+    await member.stop();
+  });
+
+  it('stop a sink that never had anything, once the group has begun', async () => {
+    await using harness = await RunnerHarness.create(inject('configFile'), { partitions: 1 });
+    const producer = await harness.producer();
+    const store = new RecordingStore();
+    const away = () => {
+      throw new Outage('blob', 'away');
+    };
+    const before = (step: string) => (step === 'positions' ? undefined : away());
+    const first = harness.start({ sink: new RecordingSink(store, { before }), shutdownTimeoutMs: 500 });
+    await eventually(async () => (await harness.committed(0)) === 0, { everyMs: 200 });
+    await producer.produce(0, numbered(0, 30));
+    await first.stop().catch(() => {});
+    await harness.admin.deleteRecords([{ topic: harness.topic, partition: 0, offset: 20 }]);
+    const member = harness.start({ sink: new RecordingSink(store) });
+    expect(await eventuallyStopped(member, 'offset_out_of_range')).toContain('--first 0 --last 19');
+    expect(store.recordCount).toBe(0);
+    await member.stop();
+  });
+
   it('stop the partition while it is read', async () => {
     await using harness = await RunnerHarness.create(inject('configFile'), { partitions: 2 });
     const producer = await harness.producer();
@@ -190,7 +226,6 @@ describe('offsets that Kafka no longer has', () => {
     let isAway = false;
     const sink = new RecordingSink(store, {
       before: async () => {
-        const { Outage } = await import('../../../../pipelines/common/errors.ts');
         if (isAway) throw new Outage('blob', 'away');
       },
     });
