@@ -1,16 +1,81 @@
 /** Gaps in the chain of segments that a person has accepted: one blob each, which nobody replaces. */
 import type { ContainerClient } from '@azure/storage-blob';
+import { z } from 'zod';
 import type { OffsetRange, PartitionRef } from '../common/batch.ts';
 import { blobErrorCode } from '../common/blob/container.ts';
 import { UsageError } from '../common/errors.ts';
 import type { AcceptsGaps, Gap } from '../common/gaps.ts';
 import { blobFault } from './blob-fault.ts';
 import type { HeadStore } from './head.ts';
+import { type ArchivePlace, listed } from './listing.ts';
+
+const VERSION = 1;
+
+const range = z.object({ first: z.int().min(0), last: z.int().min(0) });
+const recordSchema = range.extend({
+  version: z.literal(VERSION),
+  topic: z.string(),
+  topic_id: z.string(),
+  partition: z.int().min(0),
+  by: z.string(),
+  reason: z.string(),
+  /** ISO 8601, UTC. */
+  at: z.string(),
+  /** Begun and never ended: some of its segments may lie in the archive, outside the chain. */
+  abandoned_batch: range.nullable(),
+});
+
+export type GapRecord = Readonly<z.infer<typeof recordSchema>>;
+
+export interface ListedGap {
+  /** Without the configured prefix. */
+  readonly path: string;
+  /** Null when it is not one that this release can read, or not the one that its name says. */
+  readonly record: GapRecord | null;
+}
 
 /** `gaps/<topic>/<topic id>/<partition>/<first>-<last>.json`, numbers padded as in segments. */
 export function gapPath({ topic, topicId, partition }: PartitionRef, { first, last }: OffsetRange): string {
   const padded = (value: number) => String(value).padStart(20, '0');
   return `gaps/${topic}/${topicId}/${partition}/${padded(first)}-${padded(last)}.json`;
+}
+
+/**
+ * The accepted gaps of a topic: of one partition in the order of their offsets.
+ * @throws {Outage} the store cannot be asked
+ */
+export async function* listGaps(
+  { container, prefix }: ArchivePlace,
+  topic: string,
+): AsyncGenerator<ListedGap> {
+  const blobs = container.listBlobsFlat({ prefix: `${prefix}gaps/${topic}/`, includeMetadata: true });
+  for await (const { name, metadata } of listed(blobs)) {
+    // Accounts with a hierarchical namespace list their folders too.
+    if (metadata?.hdi_isfolder === 'true') continue;
+    const path = name.slice(prefix.length);
+    const bytes = await container
+      .getBlobClient(name)
+      .downloadToBuffer()
+      .catch((error: unknown) => {
+        throw blobFault(error);
+      });
+    yield { path, record: parse(path, bytes.toString('utf8')) };
+  }
+}
+
+function parse(path: string, text: string): GapRecord | null {
+  const result = recordSchema.safeParse(parseJson(text));
+  if (!result.success) return null;
+  const { topic, topic_id: topicId, partition } = result.data;
+  return gapPath({ topic, topicId, partition }, result.data) === path ? result.data : null;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export class GapRecords implements AcceptsGaps {
@@ -44,8 +109,8 @@ export class GapRecords implements AcceptsGaps {
    */
   async #record(source: PartitionRef, gap: Gap, abandoned: OffsetRange | null): Promise<void> {
     const { first, last, by, reason, at } = gap;
-    const record = {
-      version: 1,
+    const record: GapRecord = {
+      version: VERSION,
       topic: source.topic,
       topic_id: source.topicId,
       partition: source.partition,

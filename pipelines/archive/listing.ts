@@ -76,7 +76,8 @@ async function* listFolder({ container, prefix }: ArchivePlace, folder: string):
   }
 }
 
-async function* listed(blobs: AsyncIterable<BlobItem>): AsyncGenerator<BlobItem> {
+/** @throws {Outage} the store cannot be asked */
+export async function* listed(blobs: AsyncIterable<BlobItem>): AsyncGenerator<BlobItem> {
   try {
     yield* blobs;
   } catch (error) {

@@ -1,6 +1,6 @@
 /** What `archive verify` found, for people. */
 import { textTable } from '../common/text-table.ts';
-import type { ArchiveVerdict, Discrepancy, VerifiedPartition } from './verify.ts';
+import type { AcceptedGap, ArchiveVerdict, Discrepancy, VerifiedPartition } from './verify.ts';
 
 const COLUMNS = [
   { head: 'topic' },
@@ -13,7 +13,7 @@ const COLUMNS = [
 
 const number = new Intl.NumberFormat('en-US');
 
-export function verdictText({ partitions, discrepancies }: ArchiveVerdict): string {
+export function verdictText({ partitions, acceptedGaps, discrepancies }: ArchiveVerdict): string {
   const topicIds = new Map<string, Set<string>>();
   for (const { topic, topicId } of partitions)
     topicIds.set(topic, (topicIds.get(topic) ?? new Set()).add(topicId));
@@ -28,10 +28,14 @@ export function verdictText({ partitions, discrepancies }: ArchiveVerdict): stri
     number.format(one.records),
     number.format(one.bytes),
   ]);
-  const lines = discrepancies.map((one) => `${one.code}: ${where(one)}${one.message}\n`);
+  const lines = [
+    ...acceptedGaps.map((one) => `${one.code}: ${where({ ...one, path: null })}${acceptance(one)}\n`),
+    ...discrepancies.map((one) => `${one.code}: ${where(one)}${one.message}\n`),
+  ];
+  const whole = acceptedGaps.length === 0 ? '' : ', but for the gaps that were accepted';
   const conclusion =
     discrepancies.length === 0
-      ? `the archive is whole: ${partitions.length} partitions, no offset missing or twice\n`
+      ? `the archive is whole: ${partitions.length} partitions, no offset missing or twice${whole}\n`
       : `${discrepancies.length} discrepancies\n`;
   return `${textTable(COLUMNS, rows)}\n\n${lines.join('')}${conclusion}`;
 }
@@ -42,7 +46,17 @@ function offsets({ begin, next, intent }: VerifiedPartition): string {
   return intent === null ? written : `${written}, writing ${intent.first}..${intent.last}`;
 }
 
-function where({ topic, topicId, partition, first, last, path }: Discrepancy): string {
+function acceptance({ by, at, reason, abandoned }: AcceptedGap): string {
+  const begun =
+    abandoned === null
+      ? ''
+      : `; the batch ${abandoned.first}..${abandoned.last} had been begun, its segments do not count`;
+  return `accepted by ${by} at ${at}: ${reason}${begun}`;
+}
+
+type Place = Pick<Discrepancy, 'topic' | 'topicId' | 'partition' | 'first' | 'last' | 'path'>;
+
+function where({ topic, topicId, partition, first, last, path }: Place): string {
   const parts = [
     partition === null ? topic : `${topic}/${partition}`,
     ...(topicId === null ? [] : [topicId]),

@@ -1,7 +1,11 @@
-/** Proves the archive by itself: for each partition one chain of batches without gap or overlap, each batch whole. */
+/**
+ * Proves the archive by itself: for each partition one chain of batches without overlap, and without a gap but those that
+ * a person has accepted, each batch whole.
+ */
 import { type OffsetRange, type PartitionRef, partitionKey } from '../common/batch.ts';
 import { PartitionStopped } from '../common/errors.ts';
 import { type BatchFault, checkBatch } from './check-batch.ts';
+import { type GapRecord, listGaps } from './gap-records.ts';
 import { type Head, HeadStore } from './head.ts';
 import { type ArchivePlace, type ListedBlob, listHeads, listTopic, orderKey } from './listing.ts';
 import { OffsetRanges } from './offset-ranges.ts';
@@ -12,6 +16,7 @@ export type DiscrepancyCode =
   | 'segment_overlap'
   | 'segment_beyond_head'
   | 'foreign_blob'
+  | 'gap_unreadable'
   | 'head_missing'
   | 'head_unreadable';
 
@@ -39,8 +44,20 @@ export interface VerifiedPartition extends PartitionRef {
   readonly bytes: number;
 }
 
+/** Offsets in no segment, and whoever accepted that: no discrepancy. */
+export interface AcceptedGap extends PartitionRef, OffsetRange {
+  readonly code: 'accepted_gap';
+  readonly by: string;
+  readonly reason: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** A batch that had been begun; what there is of it is no part of the chain. */
+  readonly abandoned: OffsetRange | null;
+}
+
 export interface ArchiveVerdict {
   readonly partitions: readonly VerifiedPartition[];
+  readonly acceptedGaps: readonly AcceptedGap[];
   readonly discrepancies: readonly Discrepancy[];
 }
 
@@ -55,14 +72,16 @@ export interface VerifyOptions extends ArchivePlace {
 /** May run while the archive is being written: what was begun before it ended is not held against it. */
 export async function verifyArchive(options: VerifyOptions): Promise<ArchiveVerdict> {
   const partitions: VerifiedPartition[] = [];
+  const acceptedGaps: AcceptedGap[] = [];
   const discrepancies: Discrepancy[] = [];
   let segments = 0;
   for (const topic of options.topics) {
     const check = new TopicCheck(topic, options, (discrepancy) => discrepancies.push(discrepancy));
     await check.run(() => options.onProgress?.(++segments));
     partitions.push(...check.partitions());
+    acceptedGaps.push(...check.acceptedGaps);
   }
-  return { partitions, discrepancies };
+  return { partitions, acceptedGaps, discrepancies };
 }
 
 interface Chain {
@@ -83,6 +102,8 @@ class TopicCheck {
   readonly #heads: HeadStore;
   readonly #report: (discrepancy: Discrepancy) => void;
   readonly #chains = new Map<string, Chain>();
+  readonly #gaps = new Map<string, GapRecord[]>();
+  readonly acceptedGaps: AcceptedGap[] = [];
 
   constructor(topic: string, options: VerifyOptions, report: (discrepancy: Discrepancy) => void) {
     this.#topic = topic;
@@ -96,6 +117,8 @@ class TopicCheck {
       const chain = this.#chainOf({ topic: this.#topic, topicId, partition });
       chain.before = await this.#readHead(chain);
     }
+    // After the heads: a gap is recorded before its head moves on.
+    await this.#readGaps();
     let group: ListedBlob[] = [];
     for await (const blob of listTopic(this.#options, this.#topic)) {
       onSegment();
@@ -149,6 +172,7 @@ class TopicCheck {
     const name = parts[0]?.name;
     if (name == null) return;
     const { topic, topicId, partition, first, last } = name;
+    if (this.#isAbandoned(name)) return;
     const chain = this.#chainOf({ topic, topicId, partition });
     for (const { bytes, metadata } of parts) {
       chain.segments += 1;
@@ -188,6 +212,7 @@ class TopicCheck {
       });
       return;
     }
+    if (before !== null) this.#accept(chain, { first: before.begin, last: before.next - 1 });
     const gaps = before === null ? [] : covered.gapsIn({ first: before.begin, last: before.next - 1 });
     for (const gap of gaps) {
       this.#report({
@@ -207,6 +232,44 @@ class TopicCheck {
         path: null,
         message: `offsets ${stray.first}..${stray.last} are in a segment outside ${after.begin}..${end}, which is what the head says was written`,
       });
+    }
+  }
+
+  /** What a record covers and no segment does. A record alone is not taken at its word: the archive may have gone on. */
+  #accept({ source, covered }: Chain, written: OffsetRange): void {
+    for (const record of this.#gaps.get(partitionKey(source)) ?? []) {
+      const { by, reason, at, abandoned_batch: abandoned } = record;
+      const first = Math.max(record.first, written.first);
+      const last = Math.min(record.last, written.last);
+      for (const hole of covered.gapsIn({ first, last })) {
+        this.acceptedGaps.push({ code: 'accepted_gap', ...source, ...hole, by, reason, at, abandoned });
+        covered.add(hole);
+      }
+    }
+  }
+
+  /** The batch was begun before the gap and never ended: no later one begins where it does. */
+  #isAbandoned({ first, last, ...source }: PartitionRef & OffsetRange): boolean {
+    const records = this.#gaps.get(partitionKey(source)) ?? [];
+    return records.some(
+      ({ abandoned_batch: batch }) => batch !== null && batch.first === first && batch.last === last,
+    );
+  }
+
+  async #readGaps(): Promise<void> {
+    for await (const { path, record } of listGaps(this.#options, this.#topic)) {
+      if (record === null) {
+        this.#report({
+          ...this.#nowhere(),
+          code: 'gap_unreadable',
+          path,
+          message:
+            'is not the record of an accepted gap that its name says, or a newer release wrote it: restore it from its versions',
+        });
+        continue;
+      }
+      const key = partitionKey({ ...record, topicId: record.topic_id });
+      this.#gaps.set(key, [...(this.#gaps.get(key) ?? []), record]);
     }
   }
 

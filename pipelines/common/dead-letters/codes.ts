@@ -7,7 +7,7 @@ export interface DeadLetterCode {
   readonly remedy: string;
 }
 
-const FIX_PRODUCER = 'Correct the producer; replay through a mapping where the value can be repaired.';
+const FIX_PRODUCER = 'Correct the producer; where the value can be repaired, produce the repaired one.';
 
 export const DEAD_LETTER_CODES = {
   tombstone: {
@@ -21,12 +21,13 @@ export const DEAD_LETTER_CODES = {
   },
   unknown_schema_id: {
     meaning: 'The schema registry says that it never gave out this schema id.',
-    remedy: 'Check that producer and pipelines use the same registry; register the schema, then replay.',
+    remedy:
+      'Check that producer and pipelines use the same registry; register the schema, then produce the record again.',
   },
   schema_not_ours: {
     meaning: 'The schema that the value was written with cannot be read as the schema of the topic.',
     remedy:
-      'Evolve the schema under the subject of the topic, which checks compatibility; replay with a corrected schema id.',
+      'Evolve the schema under the subject of the topic, which checks compatibility; produce the record again with a corrected schema id.',
   },
   avro_truncated: {
     meaning: 'The payload ends before the record does, or a length in it reaches beyond its end.',
@@ -35,7 +36,7 @@ export const DEAD_LETTER_CODES = {
   avro_bytes_left_over: {
     meaning:
       'Bytes are left over behind the record: it was most likely written with another schema than it names.',
-    remedy: 'Replay with the schema id that the value was really written with.',
+    remedy: 'Produce the record again with the schema id that the value was really written with.',
   },
   avro_invalid: {
     meaning:
@@ -78,7 +79,7 @@ export const DEAD_LETTER_CODES = {
   },
   op_unknown: {
     meaning: 'The op of a profile change is none of SNAPSHOT, PATCH and DELETE: it cannot be applied.',
-    remedy: 'Correct the producer; where a newer release knows the op, upgrade and replay.',
+    remedy: 'Correct the producer; where a newer release knows the op, upgrade and produce the record again.',
   },
   attributes_missing: {
     meaning: 'A SNAPSHOT or PATCH comes without attributes.',
@@ -94,7 +95,8 @@ export const DEAD_LETTER_CODES = {
   },
   clickhouse_rejected: {
     meaning: 'ClickHouse refused this very row for good, although the record looked well.',
-    remedy: 'Read the reason: a constraint or a changed column is the likely cause; put it right and replay.',
+    remedy:
+      'Read the reason: a constraint or a changed column is the likely cause; put it right and produce the record again.',
   },
 } as const satisfies Readonly<Record<string, DeadLetterCode>>;
 

@@ -19,7 +19,7 @@ export interface LetterMessage {
   readonly headers: MessageHeader[];
 }
 
-/** Ours: those that an earlier letter left on the record (it was replayed and failed again) are replaced. */
+/** Ours: those that an earlier letter left on the record (it was produced again and failed again) are replaced. */
 export const DEAD_LETTER_HEADERS = {
   reason: 'dl.reason',
   code: 'dl.code',

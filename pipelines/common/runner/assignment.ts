@@ -161,8 +161,9 @@ export class Assignment {
           'the committed offset is behind the sink and is moved up',
         );
       }
-      // Only where the sink has something: before the first record there is nothing to copy.
-      if (begin.stored !== null) committer.progressed(partition);
+      // Before the first record there is nothing to copy, but a beginning to note, once: should Kafka drop what comes
+      // next before it is read, the next start would else take what is left for all there ever was.
+      if (begin.stored !== null || committed === null) committer.progressed(partition);
       const { source, offset, intent } = begin;
       logger.info(
         { ...at, topicId: source.topicId, offset, ...(intent === null ? {} : { intent }) },

@@ -65,14 +65,13 @@ export class Committer {
       const { isOurs, storedTo: stored, durableTo: offset } = partition;
       // With nothing held, `durableTo` is past trailing markers, so that lag monitors come to nought.
       if (!isOurs || this.#committed.get(partition) === offset) return [];
-      return [{ owner: partition, topic: partition.topic, partition: partition.partition, offset, stored }];
+      const metadata = commitMetadata({ stored, isBeginning: partition.stored === null });
+      return [{ owner: partition, topic: partition.topic, partition: partition.partition, offset, metadata }];
     });
     this.#due.clear();
     if (commits.length === 0) return;
     try {
-      await this.#consumer.commit(
-        commits.map(({ stored, ...commit }) => ({ ...commit, metadata: commitMetadata(stored) })),
-      );
+      await this.#consumer.commit(commits);
       for (const { owner, offset } of commits) this.#committed.set(owner, offset);
       faultPoint('after-commit', this.#pipeline);
     } catch (error) {

@@ -232,7 +232,7 @@ export class Consumer {
     const committed = new Map<string, CommittedOffset>();
     for (const one of answer) {
       if (typeof one.offset !== 'number' || one.offset < 0) continue;
-      committed.set(keyOf(one), { offset: one.offset, stored: readCommitMetadata(one.metadata) });
+      committed.set(keyOf(one), { offset: one.offset, note: readCommitMetadata(one.metadata) });
     }
     return committed;
   }

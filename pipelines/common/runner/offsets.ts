@@ -1,6 +1,6 @@
 /** What a person decides about a stopped partition, carried out: read a range again, or record that it is lost. */
 import type { Config } from '../../../config/schema.ts';
-import { type PartitionRef, partitionKey } from '../batch.ts';
+import { type OffsetRange, type PartitionRef, partitionKey } from '../batch.ts';
 import { UsageError } from '../errors.ts';
 import { acceptsGaps, type Gap } from '../gaps.ts';
 import type { KafkaAdmin, TopicPartition } from '../kafka/admin.ts';
@@ -64,8 +64,10 @@ export async function readAgain(context: OffsetsContext, target: TopicPartition)
     const why = decision.kind === 'start' ? 'nothing keeps it from being read' : decision.reason;
     throw new UsageError(`${nameOf(source)} has no committed offset that is ahead of the sink: ${why}`);
   }
-  const next = sink.intent?.first ?? sink.next ?? low;
-  await commitAsMember(context, { ...source, offset: next, metadata: commitMetadata(next) });
+  const stored = sink.intent?.first ?? sink.next;
+  const next = stored ?? low;
+  const metadata = commitMetadata({ stored: next, isBeginning: stored === null });
+  await commitAsMember(context, { ...source, offset: next, metadata });
   return next;
 }
 
@@ -75,17 +77,37 @@ export async function readAgain(context: OffsetsContext, target: TopicPartition)
  */
 export async function acceptGap(context: OffsetsContext, target: TopicPartition, gap: Gap): Promise<void> {
   const { sink } = context.pipeline;
-  const { source, decision } = await offsetsOf(context, target);
-  const missing = decision.kind === 'stop' ? decision.missing : null;
-  if (missing === null)
-    throw new UsageError(`nothing that Kafka or the group had is missing of ${nameOf(source)}`);
-  if (missing.first !== gap.first || missing.last !== gap.last) {
-    throw new UsageError(
-      `offsets ${missing.first} to ${missing.last} are missing of ${nameOf(source)}, not ${gap.first} to ${gap.last}`,
-    );
-  }
+  const offsets = await offsetsOf(context, target);
+  const refusal = whyNotAccepted(offsets, gap);
+  if (refusal !== null) throw new UsageError(refusal);
   if (!acceptsGaps(sink)) throw new UsageError(`${context.pipeline.name} cannot be told of gaps`);
+  const { source, decision, committed } = offsets;
+  const next = gap.last + 1;
+  // A commit beyond the end of the log would stop the partition again behind the gap. It goes first: whoever is cut off
+  // here finds the same alarm with the same command. Without our metadata, since the sink does not stand there yet.
+  if (decision.kind === 'stop' && decision.code === 'committed_ahead' && (committed?.offset ?? next) > next) {
+    await commitAsMember(context, { ...source, offset: next, metadata: '' });
+  }
   await sink.acceptGap(source, gap);
+}
+
+/**
+ * Why a gap is refused; null when it is the one that is missing. What it never lets pass is a gap beyond the end of the
+ * log: the sink would skip the records that take those offsets, and nobody would hear of it.
+ */
+export function whyNotAccepted(
+  { source, decision, end }: Pick<PartitionOffsets, 'source' | 'decision' | 'end'>,
+  gap: OffsetRange,
+): string | null {
+  const nothing = `nothing that Kafka or the group had is missing of ${nameOf(source)}`;
+  if (decision.kind === 'start') return nothing;
+  if (gap.last >= end) {
+    return `Kafka ends at ${end} in ${nameOf(source)}: offset ${gap.last} is still to come and cannot be missing`;
+  }
+  const { missing } = decision;
+  if (missing === null) return nothing;
+  if (missing.first === gap.first && missing.last === gap.last) return null;
+  return `offsets ${missing.first} to ${missing.last} are missing of ${nameOf(source)}, not ${gap.first} to ${gap.last}`;
 }
 
 async function offsetsOf(context: OffsetsContext, target: TopicPartition): Promise<PartitionOffsets> {

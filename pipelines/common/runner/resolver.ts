@@ -107,13 +107,17 @@ export function whatToType(
   { code, missing }: Stop,
 ): string {
   const target = `${pipeline} --topic ${topic} --partition ${partition}`;
+  const readAgain = `campaign-ledger offsets read-again ${target}`;
   if (missing === null) {
-    return code === 'offset_out_of_range'
-      ? 'Records written from here on would take offsets that the sink has already: make the topic anew, or restore its log'
-      : 'The store was changed by other hands: restore it, or ask campaign-ledger verify what it holds';
+    if (code === 'committed_ahead') return `To go on where the sink stands: ${readAgain}`;
+    if (code === 'offset_out_of_range') {
+      return 'Records written from here on would take offsets that the sink has already: make the topic anew, or restore its log';
+    }
+    const verify = pipeline === 'archive' ? `. What it holds: campaign-ledger archive verify ${topic}` : '';
+    return `The store was changed by other hands: restore it${verify}`;
   }
   const acceptGap = `campaign-ledger offsets accept-gap ${target} --first ${missing.first} --last ${missing.last} --reason '…'`;
   return code === 'committed_ahead'
-    ? `To read them again: campaign-ledger offsets read-again ${target}. To record the skip: ${acceptGap}`
+    ? `To read them again: ${readAgain}. To record the skip: ${acceptGap}`
     : `To record the loss and go on: ${acceptGap}`;
 }

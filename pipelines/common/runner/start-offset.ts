@@ -2,14 +2,22 @@
 import type { OffsetRange } from '../batch.ts';
 import type { SinkPosition } from '../sink.ts';
 
+/** What a commit of ours says beside the offset, in its metadata. */
+export interface CommitNote {
+  /**
+   * The sink's next offset at that commit; where its first batch was to begin, when it had nothing. Between it and the
+   * committed offset there are transaction markers only, so a commit may be ahead of the sink and still skip nothing.
+   */
+  readonly stored: number;
+  /** The sink had nothing. */
+  readonly isBeginning: boolean;
+}
+
 /** What the group has committed for a partition. */
 export interface CommittedOffset {
   readonly offset: number;
-  /**
-   * The sink's next offset at that commit, from the commit's metadata; null when somebody else committed. Between it
-   * and `offset` there are transaction markers only, so a commit may be ahead of the sink and still skip nothing.
-   */
-  readonly stored: number | null;
+  /** Null when somebody else committed. */
+  readonly note: CommitNote | null;
 }
 
 export interface StartFacts {
@@ -39,7 +47,10 @@ export type StartDecision =
       readonly kind: 'stop';
       readonly code: StopCode;
       readonly reason: string;
-      /** Offsets that the sink lacks and would never get; null when it is Kafka that lacks them. */
+      /**
+       * Offsets that the sink lacks and would never get; null when there is no gap to accept. Always before the end of
+       * the log: behind it stand offsets that records are still to take.
+       */
       readonly missing: OffsetRange | null;
     };
 
@@ -55,7 +66,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
     };
   }
   const next = intent?.first ?? sink.next;
-  if (next === null) return resolveFirstStart({ committed, low });
+  if (next === null) return resolveFirstStart({ committed, low, end });
   if (next < low && !hasNoRecords({ from: next, to: low }, { intent, committed })) {
     return {
       kind: 'stop',
@@ -73,7 +84,9 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
       missing: null,
     };
   }
-  if (committed !== null && storedBy(committed) > next) return committedAhead(next, committed.offset);
+  if (committed !== null && storedBy(committed) > next) {
+    return committedAhead(committed.offset, { next, intent, end });
+  }
   return {
     kind: 'start',
     offset: next,
@@ -84,10 +97,33 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
   };
 }
 
-/** The sink has nothing. Everything Kafka has is read, unless the group says that it was read before. */
-function resolveFirstStart({ committed, low }: Pick<StartFacts, 'committed' | 'low'>): StartDecision {
-  if (committed !== null && storedBy(committed) > low) return committedAhead(low, committed.offset);
-  return { kind: 'start', offset: low, readFrom: low, intent: null, committedBehind: null };
+/**
+ * The sink has nothing. Everything that Kafka has is read where the group has committed nothing, or only where it was to
+ * begin. Any other commit says that there was something before it, which is read again, or its loss recorded.
+ */
+function resolveFirstStart({ committed, low, end }: Omit<StartFacts, 'sink'>): StartDecision {
+  const start = { kind: 'start', offset: low, readFrom: low, intent: null, committedBehind: null } as const;
+  if (committed === null) return start;
+  const { offset, note } = committed;
+  if (note !== null && !note.isBeginning && note.stored > 0) {
+    // It had something once: it was lost, or comes from a backup. Where it began nobody knows: at offset 0 then.
+    return low > 0
+      ? droppedUnstored(offset, { from: 0, low })
+      : committedAhead(offset, { next: 0, intent: null, end });
+  }
+  if (offset < low) return droppedUnstored(offset, { from: offset, low });
+  // A commit of somebody else's is where to begin, as long as that leaves out nothing that Kafka has.
+  if (note === null && offset > low) return committedAhead(offset, { next: low, intent: null, end });
+  return start;
+}
+
+function droppedUnstored(committed: number, { from, low }: { from: number; low: number }): StartDecision {
+  return {
+    kind: 'stop',
+    code: 'offset_out_of_range',
+    reason: `the group has committed ${committed}, but the sink has nothing, and Kafka begins at ${low}: offsets ${range(from, low)} are in neither`,
+    missing: { first: from, last: low - 1 },
+  };
 }
 
 /**
@@ -98,32 +134,48 @@ function hasNoRecords(
   stretch: { readonly from: number; readonly to: number },
   { intent, committed }: Pick<StartFacts, 'committed'> & Pick<SinkPosition, 'intent'>,
 ): boolean {
-  if (intent !== null || committed === null || committed.stored === null) return false;
-  return committed.stored <= stretch.from && committed.offset >= stretch.to;
+  if (intent !== null || committed === null || committed.note === null) return false;
+  return committed.note.stored <= stretch.from && committed.offset >= stretch.to;
 }
 
 /** Before this offset the group claims that there were records; from it on to the committed offset there were none. */
-function storedBy({ offset, stored }: CommittedOffset): number {
-  return Math.min(stored ?? offset, offset);
+function storedBy({ offset, note }: CommittedOffset): number {
+  return Math.min(note?.stored ?? offset, offset);
 }
 
-function committedAhead(next: number, committed: number): StartDecision {
-  return {
-    kind: 'stop',
-    code: 'committed_ahead',
-    reason: `the group has committed ${committed}, but the sink needs offset ${next}: offsets ${range(next, committed)} are missing from it`,
-    missing: { first: next, last: committed - 1 },
-  };
+/**
+ * What was skipped ends where Kafka does: a gap up to a commit beyond it would swallow the records that are to come. And
+ * it does not end inside a batch that was begun, of which the sink may hold a part.
+ */
+function committedAhead(
+  committed: number,
+  { next, intent, end }: { next: number; intent: OffsetRange | null; end: number },
+): StartDecision {
+  const ahead = `the group has committed ${committed}, but the sink needs offset ${next}`;
+  const skipped = Math.min(committed, end);
+  const stop = { kind: 'stop', code: 'committed_ahead' } as const;
+  if (skipped <= next) {
+    return {
+      ...stop,
+      reason: `${ahead}, where Kafka ends: nothing that Kafka has is missing`,
+      missing: null,
+    };
+  }
+  const reason = `${ahead}${committed > end ? `, and Kafka ends at ${end}` : ''}: offsets ${range(next, skipped)} are missing from it`;
+  if (intent !== null && skipped <= intent.last) {
+    return { ...stop, reason: `${reason}, and its unfinished batch needs them`, missing: null };
+  }
+  return { ...stop, reason, missing: { first: next, last: skipped - 1 } };
 }
 
 const range = (first: number, end: number) => (end - first === 1 ? `${first}` : `${first} to ${end - 1}`);
 
-/** What is committed beside an offset, so that a later start can tell a trailing marker from a skip. */
-export function commitMetadata(stored: number): string {
-  return `stored=${stored}`;
+/** What is committed beside an offset, so that a later start can tell a marker or a beginning from a skip. */
+export function commitMetadata({ stored, isBeginning }: CommitNote): string {
+  return `${isBeginning ? 'begin' : 'stored'}=${stored}`;
 }
 
-export function readCommitMetadata(metadata: string | null | undefined): number | null {
-  const match = /^stored=(\d{1,15})$/.exec(metadata ?? '');
-  return match === null ? null : Number(match[1]);
+export function readCommitMetadata(metadata: string | null | undefined): CommitNote | null {
+  const match = /^(stored|begin)=(\d{1,15})$/.exec(metadata ?? '');
+  return match === null ? null : { stored: Number(match[2]), isBeginning: match[1] === 'begin' };
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { Outage, PartitionStopped } from '../errors.ts';
 import { readOffsetFacts } from './offset-facts.ts';
-import type { Partition } from './partition.ts';
+import { NO_REPLAY, type Partition } from './partition.ts';
 import type { RunnerParts } from './parts.ts';
 import { whatToType } from './resolver.ts';
 import { warnOfRetention } from './retention-watch.ts';
@@ -154,9 +154,11 @@ export class Watch {
     const { checkMs, stallMs } = parts.timing;
     const stoodFor = now - sinceMs;
     const stoodFreelyFor = now - Math.max(sinceMs, heldBackUntil());
-    // What was fetched before it was dropped is still handed out: only a reader that stands still has lost it.
-    if (readNext < low && stoodFor >= this.#patienceMs / 2) {
-      this.#stopOutOfRange(partition, { low, end });
+    if (readNext < low) {
+      // What was fetched before it was dropped is still handed out: only a reader that stands still has lost it. And what
+      // is held in memory is nowhere else any more: it is written first, but for a batch that cannot be completed now.
+      const isSpent = partition.isIdle || partition.replayLast !== NO_REPLAY;
+      if (isSpent && stoodFor >= this.#patienceMs / 2) this.#stopOutOfRange(partition, { low, end });
     } else if (stoodFreelyFor >= (this.#isSuspicious ? checkMs : stallMs)) {
       this.#progress.delete(partition);
       this.#readAgain(partition, end);
@@ -183,10 +185,12 @@ export class Watch {
     const { assignment, pipeline } = this.#options.parts;
     const { readNext, source } = partition;
     const isDropped = readNext < low;
+    // From where the sink stands, as the next start will say: markers may lie between.
+    const first = partition.stored ?? readNext;
     const reason = isDropped
-      ? `offsets ${readNext} to ${low - 1} were dropped by Kafka before they were read`
+      ? `offsets ${first} to ${low - 1} were dropped by Kafka before they were read`
       : `offsets up to ${readNext - 1} were read, but Kafka ends at ${end}: the log was cut off`;
-    const missing = isDropped ? { first: readNext, last: low - 1 } : null;
+    const missing = isDropped ? { first, last: low - 1 } : null;
     const code = 'offset_out_of_range';
     assignment.stop(
       partition,

@@ -3,9 +3,13 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../../../config/load.ts';
 import type { Config } from '../../../config/schema.ts';
+import { GapRecords, gapPath } from '../../../pipelines/archive/gap-records.ts';
+import { HeadStore } from '../../../pipelines/archive/head.ts';
 import { headPath, parseSegmentPath, segmentPath } from '../../../pipelines/archive/segment-path.ts';
+import { verdictText } from '../../../pipelines/archive/verdict-text.ts';
 import { type ArchiveVerdict, verifyArchive } from '../../../pipelines/archive/verify.ts';
 import { frameOf } from '../../../pipelines/common/avro/wire-format.ts';
+import type { OffsetRange } from '../../../pipelines/common/batch.ts';
 import { createContainer } from '../../../pipelines/common/blob/container.ts';
 import { systemClock } from '../../../pipelines/common/clock.ts';
 import { WriterSchemas } from '../../../pipelines/common/registry/writer-schemas.ts';
@@ -88,6 +92,7 @@ describe('archive verify', () => {
           bytes: expect.any(Number),
         },
       ],
+      acceptedGaps: [],
       discrepancies: [],
     });
   });
@@ -162,5 +167,110 @@ describe('archive verify', () => {
     await stranger.upload('?', 1);
     const { discrepancies } = await verify(place, false);
     expect(discrepancies.map(({ code }) => code).sort()).toEqual(['foreign_blob', 'head_missing']);
+  });
+
+  describe('with a gap that somebody has accepted', () => {
+    const note = { by: 'ada', reason: 'retention was too short', at: Date.UTC(2026, 8, 1, 8) };
+
+    const gapsOf = (place: Place) =>
+      new GapRecords(container, { prefix: place.prefix, heads: new HeadStore(container, place.prefix) });
+
+    const shown = ({ acceptedGaps }: ArchiveVerdict) =>
+      acceptedGaps.map(({ first, last, by, reason, at }) => [first, last, by, reason, at]);
+
+    it('shows it with who, when and why, and finds nothing wrong', async () => {
+      const place = await written();
+      await gapsOf(place).acceptGap(place.source, { first: 25, last: 39, ...note });
+      const records = [recordIn(place, { offset: 40, timestamp: 0, value: null })];
+      await newSink(place, schemas).write([batchIn(place, records, 40, 44)], always);
+      const verdict = await verify(place, true);
+      expect(verdict.discrepancies).toEqual([]);
+      expect(verdict.acceptedGaps).toEqual([
+        {
+          code: 'accepted_gap',
+          ...place.source,
+          first: 25,
+          last: 39,
+          by: 'ada',
+          reason: 'retention was too short',
+          at: '2026-09-01T08:00:00.000Z',
+          abandoned: null,
+        },
+      ]);
+      const text = verdictText(verdict);
+      expect(text).toContain(
+        'offsets 25..39: accepted by ada at 2026-09-01T08:00:00.000Z: retention was too short',
+      );
+      expect(text).toContain('but for the gaps that were accepted');
+    });
+
+    it('is at the beginning when the archive has nothing yet', async () => {
+      const place = newPlace(container);
+      await gapsOf(place).acceptGap(place.source, { first: 0, last: 49, ...note });
+      const verdict = await verify(place, false);
+      expect(verdict.discrepancies).toEqual([]);
+      expect(shown(verdict)).toEqual([[0, 49, 'ada', note.reason, '2026-09-01T08:00:00.000Z']]);
+    });
+
+    it('still misses what the gap does not cover', async () => {
+      const place = await written();
+      await gapsOf(place).acceptGap(place.source, { first: 25, last: 39, ...note });
+      await (await segmentAt(place, 20, 'raw')).blob.delete();
+      await (await segmentAt(place, 20, 'undecodable')).blob.delete();
+      const verdict = await verify(place, false);
+      expect(found(verdict)).toEqual([['segment_missing', 20, 24]]);
+      expect(verdict.acceptedGaps).toMatchObject([{ first: 25, last: 39 }]);
+    });
+
+    it('does not count what there is of a batch that was given up', async () => {
+      const place = await written();
+      // The intent, and the first of two segments.
+      let steps = 0;
+      const event = { campaign_id: 'c', occurred_at: 25, link: null, attributes: {} };
+      const values = [Buffer.concat([frameOf(schemaId), typeOf(EVENT_V1).toBuffer(event)]), null];
+      const records = values.map((value, index) =>
+        recordIn(place, { offset: 25 + index, timestamp: 0, value }),
+      );
+      const begun = newSink(place, schemas).write([batchIn(place, records, 25, 34)], () => ++steps <= 2);
+      await expect(begun).rejects.toThrow('no longer ours');
+      expect(await segmentsOf(place)).toHaveLength(7);
+      // Kafka has 30 and what follows, so those are read again.
+      await gapsOf(place).acceptGap(place.source, { first: 25, last: 29, ...note });
+      const again = [recordIn(place, { offset: 30, timestamp: 0, value: null })];
+      await newSink(place, schemas).write([batchIn(place, again, 30, 34)], always);
+      const verdict = await verify(place, true);
+      expect(verdict.discrepancies).toEqual([]);
+      expect(verdict.acceptedGaps).toMatchObject([
+        { first: 25, last: 29, abandoned: { first: 25, last: 34 } },
+      ]);
+    });
+
+    it('does not take a record at its word where the archive went on all the same', async () => {
+      const place = await written();
+      const { topic, topicId, partition } = place.source;
+      const record = {
+        version: 1,
+        topic,
+        topic_id: topicId,
+        partition,
+        first: 12,
+        last: 17,
+        by: 'ada',
+        reason: 'changed her mind',
+        at: '2026-09-01T08:00:00.000Z',
+        abandoned_batch: null,
+      };
+      const upload = (range: OffsetRange) => {
+        const text = JSON.stringify(record);
+        return container
+          .getBlockBlobClient(place.prefix + gapPath(place.source, range))
+          .upload(text, Buffer.byteLength(text));
+      };
+      await upload(record);
+      expect(await verify(place, false)).toMatchObject({ acceptedGaps: [], discrepancies: [] });
+      // Copied under another name it says nothing.
+      await upload({ first: 12, last: 18 });
+      expect(found(await verify(place, false))).toEqual([['gap_unreadable', null, null]]);
+    });
   });
 });

@@ -30,16 +30,17 @@ class GapKeepingSink extends RecordingSink implements AcceptsGaps {
   }
 }
 
-/** A running member whose partition 0 has stopped: the group has committed 70, the sink has 50, Kafka ends at 80. */
-async function stopped(protocol: Protocol) {
+/** A running member whose partition 0 has stopped: the sink has 50, Kafka ends at 80, the group has committed more. */
+async function stopped(protocol: Protocol, committed = 70) {
   const harness = await RunnerHarness.create(inject('configFile'), { partitions: 2, protocol });
   const producer = await harness.producer();
   await producer.produce(0, numbered(0, 80));
   const store = new RecordingStore();
   const [described] = (await harness.admin.describeTopics([harness.topic])).values();
   const source = { topic: harness.topic, topicId: described?.topicId ?? '', partition: 0 };
-  store.head(source).next = 50;
-  await harness.commitOffset(0, 70);
+  const head = store.head(source);
+  head.next = 50;
+  await harness.commitOffset(0, committed);
   const member = harness.start({ sink: new RecordingSink(store) });
   await eventually(() => member.status().unready?.includes('committed_ahead') === true);
   const sink = new GapKeepingSink(store);
@@ -49,7 +50,16 @@ async function stopped(protocol: Protocol) {
     pipeline: { name: 'archive', topics: [harness.topic], sink, flush: 'partition' },
     logger: harness.logger,
   };
-  return { harness, producer, store, member, sink, context, target: { topic: harness.topic, partition: 0 } };
+  return {
+    harness,
+    producer,
+    store,
+    head,
+    member,
+    sink,
+    context,
+    target: { topic: harness.topic, partition: 0 },
+  };
 }
 
 describe.each<Protocol>(['cooperative-sticky', 'consumer'])('%s', (protocol) => {
@@ -86,4 +96,55 @@ it('records a gap, and the partition goes on after it', async () => {
   expect(store.values(0)).toEqual(producer.values(0).slice(70));
   await eventually(() => member.status().unready === null);
   await member.stop();
+});
+
+describe('a commit beyond the end of the log', () => {
+  it('skips nothing that is still to come: the gap ends where Kafka does', async () => {
+    const { harness, producer, store, member, sink, context, target } = await stopped(
+      'cooperative-sticky',
+      500,
+    );
+    await using _ = harness;
+    const note = { by: 'somebody', reason: 'skipped on purpose', at: 0 };
+    expect(member.status().unready).toContain('committed_ahead');
+    await expect(acceptGap(context, target, { first: 50, last: 499, ...note })).rejects.toThrow(
+      'Kafka ends at 80',
+    );
+    expect(sink.gaps).toEqual([]);
+    await acceptGap(context, target, { first: 50, last: 79, ...note });
+    await eventually(() => member.status().unready === null);
+    await producer.produce(0, numbered(80, 400));
+    await eventually(() => store.values(0).length === 400);
+    expect(store.values(0)).toEqual(producer.values(0).slice(80));
+    await member.stop();
+  });
+
+  it('is set back to where the sink stands', async () => {
+    const { harness, producer, store, member, context, target } = await stopped('cooperative-sticky', 500);
+    await using _ = harness;
+    expect(await readAgain(context, target)).toBe(50);
+    await producer.produce(0, numbered(80, 400));
+    await eventually(() => store.values(0).length === 430);
+    expect(store.values(0)).toEqual(producer.values(0).slice(50));
+    await member.stop();
+  });
+
+  it('of a sink that has everything names no gap, only how to go on', async () => {
+    const { harness, producer, store, head, member, sink, context, target } = await stopped(
+      'cooperative-sticky',
+      500,
+    );
+    await using _ = harness;
+    head.next = 80;
+    const note = { by: 'somebody', reason: 'as the alarm of old said', at: 0 };
+    await expect(acceptGap(context, target, { first: 80, last: 499, ...note })).rejects.toThrow(
+      'Kafka ends at 80',
+    );
+    expect(sink.gaps).toEqual([]);
+    expect(await readAgain(context, target)).toBe(80);
+    await producer.produce(0, numbered(80, 400));
+    await eventually(() => store.values(0).length === 400);
+    expect(store.values(0)).toEqual(producer.values(0).slice(80));
+    await member.stop();
+  });
 });

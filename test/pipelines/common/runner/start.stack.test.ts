@@ -1,6 +1,8 @@
 /** Beginnings on a real broker: intents, committed offsets that disagree, records that Kafka dropped, topics made anew. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, it } from 'vitest';
 import type { PartitionRef } from '../../../../pipelines/common/batch.ts';
+import { Outage } from '../../../../pipelines/common/errors.ts';
 import { RecordingSink, RecordingStore } from '../../../helpers/recording-sink.ts';
 import { eventually, type Member, metricValue, RunnerHarness } from '../../../helpers/runner-harness.ts';
 
@@ -183,6 +185,41 @@ describe('offsets that Kafka no longer has', () => {
     await member.stop();
   });
 
+  it('stop a sink that has lost everything, of which Kafka has only the rest', async () => {
+    const { harness, producer } = await withHistory();
+    await using _ = harness;
+    await producer.produce(0, numbered(50, 30));
+    await harness.admin.deleteRecords([{ topic: harness.topic, partition: 0, offset: 61 }]);
+    const store = new RecordingStore();
+    const member = harness.start({ sink: new RecordingSink(store) });
+    const message = await eventuallyStopped(member, 'offset_out_of_range');
+    expect(message).toContain('--first 0 --last 60');
+    // As `accept-gap` does.
+    store.head(await sourceOf(harness, 0)).next = 61;
+    await eventually(() => store.values(0).length === 19);
+    expect(store.values(0)).toEqual(producer.values(0).slice(61));
+    await member.stop();
+  });
+
+  it('stop a sink that never had anything, once the group has begun', async () => {
+    await using harness = await RunnerHarness.create(inject('configFile'), { partitions: 1 });
+    const producer = await harness.producer();
+    const store = new RecordingStore();
+    const away = () => {
+      throw new Outage('blob', 'away');
+    };
+    const before = (step: string) => (step === 'positions' ? undefined : away());
+    const first = harness.start({ sink: new RecordingSink(store, { before }), shutdownTimeoutMs: 500 });
+    await eventually(async () => (await harness.committed(0)) === 0, { everyMs: 200 });
+    await producer.produce(0, numbered(0, 30));
+    await first.stop().catch(() => {});
+    await harness.admin.deleteRecords([{ topic: harness.topic, partition: 0, offset: 20 }]);
+    const member = harness.start({ sink: new RecordingSink(store) });
+    expect(await eventuallyStopped(member, 'offset_out_of_range')).toContain('--first 0 --last 19');
+    expect(store.recordCount).toBe(0);
+    await member.stop();
+  });
+
   it('stop the partition while it is read', async () => {
     await using harness = await RunnerHarness.create(inject('configFile'), { partitions: 2 });
     const producer = await harness.producer();
@@ -190,7 +227,6 @@ describe('offsets that Kafka no longer has', () => {
     let isAway = false;
     const sink = new RecordingSink(store, {
       before: async () => {
-        const { Outage } = await import('../../../../pipelines/common/errors.ts');
         if (isAway) throw new Outage('blob', 'away');
       },
     });
@@ -202,9 +238,13 @@ describe('offsets that Kafka no longer has', () => {
     await producer.produce(0, numbered(10, 5_000));
     await eventually(async () => (await metricValue(member.metrics, 'ledger_paused_partitions')) > 0);
     await harness.admin.deleteRecords([{ topic: harness.topic, partition: 0, offset: 5_000 }]);
+    // What is held is all that is left of it, however long the outage lasts.
+    await sleep(1_500);
+    expect(member.status().unready).not.toContain('offset_out_of_range');
     isAway = false;
     const message = await eventuallyStopped(member, 'offset_out_of_range');
     const last = store.offsets(0).at(-1) ?? 0;
+    expect(last).toBeGreaterThan(9);
     expect(message).toContain(`${last + 1} to 4999`);
     expect(store.values(0)).toEqual(producer.values(0).slice(0, last + 1));
     await producer.produce(1, numbered(0, 5));
