@@ -5,7 +5,7 @@ import type { Config } from './schema.ts';
 interface Limit {
   /** The key a person should look at first; the fault is reported there. */
   readonly path: string;
-  /** The other keys it reads. */
+  /** Every key it reads: one that is faulty by itself is put right first. The path alone when left out. */
   readonly reads?: readonly string[];
   /** What is wrong and what to do, or null when all is well. */
   fault(config: Config): string | null;
@@ -22,7 +22,7 @@ const TTL_LIMIT_MS = Date.UTC(2106, 0, 1) - Date.UTC(2051, 0, 1);
 const pipelineLimits = (['tracking', 'archive', 'profiles'] as const).flatMap((name): Limit[] => [
   {
     path: `pipelines.${name}.maxBatchBytes`,
-    reads: [`pipelines.${name}.maxBufferedBytes`],
+    reads: [`pipelines.${name}.maxBatchBytes`, `pipelines.${name}.maxBufferedBytes`],
     fault: ({ pipelines }) =>
       pipelines[name].maxBatchBytes > pipelines[name].maxBufferedBytes
         ? `must not exceed pipelines.${name}.maxBufferedBytes (${pipelines[name].maxBufferedBytes}): a batch that cannot be buffered is never full`
@@ -33,7 +33,7 @@ const pipelineLimits = (['tracking', 'archive', 'profiles'] as const).flatMap((n
 const retentionLimits = (['tracking', 'messages'] as const).map(
   (name): Limit => ({
     path: `retention.${name}.ttlDays`,
-    reads: ['validation.maxFutureMs'],
+    reads: [`retention.${name}.ttlDays`, 'validation.maxFutureMs'],
     fault: ({ retention, validation }) => {
       const { ttlDays } = retention[name];
       const most = Math.floor((TTL_LIMIT_MS - validation.maxFutureMs) / DAY_MS);
@@ -85,7 +85,14 @@ const needed = (value: string | null, path: string): string[] => (value === null
 
 const SASL_LIMIT: Limit = {
   path: 'kafka.sasl.mechanism',
-  reads: ['kafka.sasl'],
+  reads: [
+    'kafka.sasl.mechanism',
+    'kafka.sasl.username',
+    'kafka.sasl.password',
+    'kafka.sasl.oauthbearer.tokenEndpointUrl',
+    'kafka.sasl.oauthbearer.clientId',
+    'kafka.sasl.oauthbearer.clientSecret',
+  ],
   fault: ({ kafka: { sasl } }) => {
     const password = [
       ...needed(sasl.username, 'kafka.sasl.username'),
@@ -153,19 +160,19 @@ const tlsLimits = ['kafka.tls', 'schemaRegistry.tls', 'clickhouse.tls'].flatMap(
     path === 'kafka.tls'
       ? config.kafka.tls.enabled
       : (path === 'clickhouse.tls' ? config.clickhouse.url : config.schemaRegistry.url).startsWith('https:');
-  const reads = [path, path.replace('.tls', '.url')];
+  const switchedBy = path === 'kafka.tls' ? 'kafka.tls.enabled' : path.replace('.tls', '.url');
   return [
     {
       path: `${path}.certFile`,
-      reads,
+      reads: [`${path}.certFile`, `${path}.keyFile`],
       fault: (config) =>
         (of(config).certFile === null) !== (of(config).keyFile === null)
           ? `and ${path}.keyFile belong together: give both or neither`
           : null,
     },
     {
-      path: path === 'kafka.tls' ? 'kafka.tls.enabled' : path.replace('.tls', '.url'),
-      reads,
+      path: switchedBy,
+      reads: [switchedBy, `${path}.caFile`, `${path}.certFile`],
       fault: (config) =>
         !isOn(config) && (of(config).caFile !== null || of(config).certFile !== null)
           ? `does not ask for TLS, but ${path} names certificates: ${path === 'kafka.tls' ? 'set it to true' : 'use an https URL'}, or remove them`
@@ -177,7 +184,7 @@ const tlsLimits = ['kafka.tls', 'schemaRegistry.tls', 'clickhouse.tls'].flatMap(
 const passwordLimits = (['schemaRegistry'] as const).map(
   (name): Limit => ({
     path: `${name}.username`,
-    reads: [`${name}.password`],
+    reads: [`${name}.username`, `${name}.password`],
     fault: (config) =>
       (config[name].username === null) !== (config[name].password === null)
         ? `and ${name}.password (or passwordFile) belong together: give both or neither`
@@ -194,7 +201,7 @@ const LIMITS: readonly Limit[] = [
   BLOB_LIMIT,
   {
     path: 'kafka.sessionTimeoutMs',
-    reads: ['kafka.maxPollIntervalMs'],
+    reads: ['kafka.sessionTimeoutMs', 'kafka.maxPollIntervalMs'],
     fault: ({ kafka }) =>
       kafka.sessionTimeoutMs >= kafka.maxPollIntervalMs
         ? `must be less than kafka.maxPollIntervalMs (${kafka.maxPollIntervalMs}): a member that is busy would be taken for dead`
@@ -212,7 +219,7 @@ const LIMITS: readonly Limit[] = [
   },
   {
     path: 'clickhouse.biDatabase',
-    reads: ['clickhouse.database'],
+    reads: ['clickhouse.biDatabase', 'clickhouse.database'],
     fault: ({ clickhouse }) =>
       clickhouse.biDatabase === clickhouse.database
         ? 'must differ from clickhouse.database: the read-only role may see only the first'
@@ -220,7 +227,7 @@ const LIMITS: readonly Limit[] = [
   },
   {
     path: 'retention.messages.ttlDays',
-    reads: ['retention.tracking.ttlDays'],
+    reads: ['retention.messages.ttlDays', 'retention.tracking.ttlDays'],
     fault: ({ retention: { messages, tracking } }) =>
       messages.ttlDays !== null && (tracking.ttlDays === null || messages.ttlDays < tracking.ttlDays)
         ? `must be at least retention.tracking.ttlDays (${tracking.ttlDays ?? 'unlimited'}): a tracking row outlives its events`
@@ -228,7 +235,7 @@ const LIMITS: readonly Limit[] = [
   },
   {
     path: 'retry.initialMs',
-    reads: ['retry.maxMs'],
+    reads: ['retry.initialMs', 'retry.maxMs'],
     fault: ({ retry }) =>
       retry.initialMs > retry.maxMs ? `must not exceed retry.maxMs (${retry.maxMs})` : null,
   },
@@ -237,19 +244,28 @@ const LIMITS: readonly Limit[] = [
 const touches = (issuePath: string, key: string): boolean =>
   issuePath === key || issuePath.startsWith(`${key}.`) || key.startsWith(`${issuePath}.`);
 
+/** Marks the complaint of a limit, which says nothing against the keys that other limits read. */
+const LIMIT = { isLimit: true } as const;
+
+const isOfLimit = (issue: z.core.$ZodRawIssue): boolean =>
+  issue.code === 'custom' && issue.params?.isLimit === true;
+
 /** Adds the limits to the schema. Each runs even when keys that it does not read are faulty, so that all faults come at once. */
 export function withLimits<Schema extends z.ZodType>(schema: Schema): Schema {
-  return LIMITS.reduce((limited, { path, reads = [], fault }) => {
-    const keys = [path, ...reads];
-    return limited.refine((config) => fault(config as Config) === null, {
-      path: path.split('.'),
-      error: ({ input }) => fault(input as Config) ?? '',
-      when: ({ issues }) =>
-        !issues.some(
-          (issue) =>
-            issue.code !== 'unrecognized_keys' &&
-            keys.some((key) => touches(issue.path?.join('.') ?? '', key)),
-        ),
-    });
-  }, schema);
+  return LIMITS.reduce(
+    (limited, { path, reads = [path], fault }) =>
+      limited.refine((config) => fault(config as Config) === null, {
+        path: path.split('.'),
+        params: LIMIT,
+        error: ({ input }) => fault(input as Config) ?? '',
+        when: ({ issues }) =>
+          !issues.some(
+            (issue) =>
+              issue.code !== 'unrecognized_keys' &&
+              !isOfLimit(issue) &&
+              reads.some((key) => touches(issue.path?.join('.') ?? '', key)),
+          ),
+      }),
+    schema,
+  );
 }

@@ -146,6 +146,35 @@ describe('limits between keys', () => {
     ]);
   });
 
+  test('each is checked although a key beside those that it reads is faulty', async () => {
+    const faults = await faultsOf({
+      kafka: {
+        sasl: { mechanism: 'plain', oauthbearer: { scope: 7 } },
+        tls: { certFile: 'c', verifyHostname: 1 },
+      },
+      blob: { container: 'A', sasToken: 'x', identity: 'managed' },
+    });
+    expect(faults.map((fault) => fault.split(': ').slice(0, 2).join(': '))).toEqual([
+      'kafka.tls.verifyHostname: must be true or false (found 1)',
+      expect.stringMatching(/^kafka\.sasl\.oauthbearer\.scope: /),
+      'blob.container: must be 3 to 63 lower-case letters, digits and single dashes (found "A")',
+      'kafka.tls.certFile: and kafka.tls.keyFile belong together',
+      'kafka.tls.enabled: does not ask for TLS, but kafka.tls names certificates',
+      expect.stringMatching(/^kafka\.sasl\.mechanism: needs kafka\.sasl\.username and kafka\.sasl\.password/),
+      'blob: names more than one way to log in (sasToken, identity)',
+    ]);
+  });
+
+  test('each is checked although another limit on the same key is passed', async () => {
+    expect(
+      await faultsOf({ retention: { tracking: { ttlDays: 30_000 }, messages: { ttlDays: 29_999 } } }),
+    ).toEqual([
+      expect.stringMatching(/^retention\.tracking\.ttlDays: must be at most 20087/),
+      expect.stringMatching(/^retention\.messages\.ttlDays: must be at most 20087/),
+      expect.stringMatching(/^retention\.messages\.ttlDays: must be at least retention\.tracking/),
+    ]);
+  });
+
   test('one that reads a faulty key is left for when that key is right', async () => {
     expect(await faultsOf({ retry: { initialMs: 50, maxMs: 'soon' } })).toEqual([
       'retry.maxMs: must be a whole number of milliseconds (found "soon")',
@@ -220,6 +249,10 @@ describe('single keys', () => {
     [
       { validation: { earliestEventTime: '2000-01-01' } },
       'validation.earliestEventTime: must be an ISO 8601 time with a zone, for example 2000-01-01T00:00:00Z (found "2000-01-01")',
+    ],
+    [
+      { validation: { earliestEventTime: 'yesterday' } },
+      'validation.earliestEventTime: must be an ISO 8601 time with a zone, for example 2000-01-01T00:00:00Z (found "yesterday")',
     ],
     [
       { validation: { earliestEventTime: '1969-12-31T23:59:59Z' } },
