@@ -7,7 +7,7 @@ import {
   producerSettings,
 } from '../../../../pipelines/common/kafka/client-settings.ts';
 import { asOutage, kafkaErrorCode } from '../../../../pipelines/common/kafka/errors.ts';
-import { testConfig } from '../../../helpers/config.ts';
+import { faultsOf, testConfig } from '../../../helpers/config.ts';
 
 type Kafka = NonNullable<NonNullable<Parameters<typeof testConfig>[0]>['kafka']>;
 
@@ -133,6 +133,33 @@ describe('consumers and producers', () => {
     expect(consumer).toBeInstanceOf(kafka.KafkaConsumer);
     expect(new kafka.Producer({ ...producerSettings(config) })).toBeInstanceOf(kafka.Producer);
   });
+});
+
+test('kafka.properties may not set what a client is given anyway, under any name of it', async () => {
+  const tls = { enabled: true, caFile: '/ca', certFile: '/cert', keyFile: '/key', keyPassword: 'p' };
+  const oauthbearer = {
+    tokenEndpointUrl: 'https://login.example.net/token',
+    clientId: 'id',
+    clientSecret: 's',
+    scope: 'kafka',
+    extensions: 'logicalCluster=lkc-1',
+  };
+  const configs = await Promise.all(
+    [
+      { tls, sasl: { mechanism: 'plain', username: 'u', password: 'p' } as const },
+      { groupProtocol: 'consumer', sasl: { mechanism: 'oauthbearer', oauthbearer } } as const,
+    ].map((kafka) => testConfig({ kafka })),
+  );
+  const owned = configs.flatMap((config) => [
+    ...Object.keys(consumerSettings(config, { pipeline: 'archive' })),
+    ...Object.keys(producerSettings(config)),
+  ]);
+  const harmful = ['transactional.id', 'group.instance.id', 'enable.partition.eof', 'request.required.acks'];
+  for (const property of new Set([...owned, ...harmful])) {
+    expect(await faultsOf({ kafka: { properties: { [property]: 'x' } } }), property).toEqual([
+      expect.stringContaining(`kafka.properties: may not set ${property}: `),
+    ]);
+  }
 });
 
 describe('errors', () => {
