@@ -1,5 +1,6 @@
 /** The limits between keys. Part of the schema: each is checked whenever the keys it reads are valid by themselves. */
 import type { z } from 'zod';
+import { withoutLogins, withoutSignatures } from '../pipelines/common/redaction.ts';
 import type { Config } from './schema.ts';
 
 interface Limit {
@@ -92,10 +93,11 @@ const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
   dr_cb: 'it is always true for producers',
 };
 
-function refusedProperty(key: string): string | null {
+function refusedProperty([key, value]: readonly [string, unknown]): string | null {
   if (Object.hasOwn(OWNED_PROPERTIES, key)) return OWNED_PROPERTIES[key] ?? null;
   // Properties are printed and logged as they are.
-  return /password|passphrase|secret|(private\.key|keystore|key)\.pem$/.test(key)
+  return /password|passphrase|secret|(private\.key|keystore|key)\.pem$/.test(key) ||
+    withoutSignatures(String(value)) !== String(value)
     ? 'a secret has no place here: use a property that names a file'
     : null;
 }
@@ -229,9 +231,9 @@ const LIMITS: readonly Limit[] = [
   {
     path: 'kafka.properties',
     fault: ({ kafka }) => {
-      const refused = Object.keys(kafka.properties).flatMap((key) => {
-        const reason = refusedProperty(key);
-        return reason === null ? [] : [`${key}: ${reason}`];
+      const refused = Object.entries(kafka.properties).flatMap((property) => {
+        const reason = refusedProperty(property);
+        return reason === null ? [] : [`${withoutLogins(property[0])}: ${reason}`];
       });
       return refused.length > 0 ? `may not set ${refused.join('; ')}` : null;
     },

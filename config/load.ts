@@ -87,20 +87,31 @@ async function readYaml(file: string): Promise<ReadFile> {
   }
   const document = parseDocument(text, { prettyErrors: true });
   if (document.errors.length > 0) {
-    // The parser's message quotes the lines around the fault, and these may hold a secret: only its first line is passed on.
-    const faults = document.errors.map(({ message }) => ({
-      path: file,
-      message: message.split('\n')[0] ?? message,
-    }));
+    const faults = document.errors.map(({ message }) => ({ path: file, message: unquoted(message) }));
     return { layer: {}, faults };
   }
-  const value: unknown = document.toJS() ?? {};
+  let value: unknown;
+  try {
+    value = document.toJS() ?? {};
+  } catch (error) {
+    // An alias of nothing: a text that begins with an asterisk and should have been in quotes.
+    return { layer: {}, faults: [{ path: file, message: unquoted((error as Error).message) }] };
+  }
   return isTree(value)
     ? { layer: value, faults: [] }
     : {
         layer: {},
         faults: [{ path: file, message: 'must hold keys and values, as config/default.yaml does' }],
       };
+}
+
+/** The parser's message quotes the lines around the fault, or the word at fault, and these may hold a secret. */
+function unquoted(message: string): string {
+  const [firstLine = ''] = message.split('\n');
+  return firstLine.replace(
+    /(: (?!between |in )|(?<=sequence|directive|version) ).*?(?= at line \d+, column \d+|$)/,
+    '',
+  );
 }
 
 /** `brokers: a:1,b:2` as a list, a section with nothing under it as an empty one, '' as null where null is allowed. */
