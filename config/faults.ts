@@ -1,6 +1,6 @@
 /** What is wrong with a configuration, said so that a person can put it right: where, what was found, what to do. */
 import type { z } from 'zod';
-import { withoutLogins, withoutSignatures } from '../pipelines/common/redaction.ts';
+import { MASK, withoutLogins, withoutSignatures } from '../pipelines/common/redaction.ts';
 import { closest } from './closest.ts';
 import type { ConfigKey } from './keys.ts';
 import { isTree, type Tree, valueAt } from './tree.ts';
@@ -27,7 +27,7 @@ function shortened(value: unknown): string {
 function masked(value: unknown): unknown {
   if (typeof value === 'string') return withoutLogins(value);
   // Text with commas in it was a list before it was read: what is on one side of a comma may belong to the other.
-  if (Array.isArray(value)) return value.some(hasLogin) ? '[secret]' : value.map(masked);
+  if (Array.isArray(value)) return value.some(hasLogin) ? MASK : value.map(masked);
   return isTree(value) ? {} : value;
 }
 

@@ -1,6 +1,7 @@
 /** The limits between keys. Part of the schema: each is checked whenever the keys it reads are valid by themselves. */
 import type { z } from 'zod';
-import { withoutLogins, withoutSignatures } from '../pipelines/common/redaction.ts';
+import { MASK, withoutLogins, withoutSignatures } from '../pipelines/common/redaction.ts';
+import { connectionStringFault } from './connection-string.ts';
 import type { Config } from './schema.ts';
 
 interface Limit {
@@ -134,6 +135,13 @@ const SASL_LIMIT: Limit = {
   },
 };
 
+const CONNECTION_STRING_LIMIT: Limit = {
+  path: 'blob.connectionString',
+  fault: ({ blob: { connectionString } }) =>
+    // What `--print` wrote can be read back.
+    connectionString === null || connectionString === MASK ? null : connectionStringFault(connectionString),
+};
+
 const BLOB_LIMIT: Limit = {
   path: 'blob',
   reads: [
@@ -219,6 +227,7 @@ const LIMITS: readonly Limit[] = [
   ...tlsLimits,
   ...passwordLimits,
   SASL_LIMIT,
+  CONNECTION_STRING_LIMIT,
   BLOB_LIMIT,
   {
     path: 'kafka.sessionTimeoutMs',

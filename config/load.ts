@@ -7,6 +7,7 @@ import { type Fault, formatFault, schemaFaults } from './faults.ts';
 import { CONFIG_FILE_VARIABLE, type ConfigKey, configKeys } from './keys.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import { exposedSecrets, readSecretFiles, reasonOf } from './secrets.ts';
+import { tlsFileFaults } from './tls-files.ts';
 import { deepFreeze, isTree, mergeTrees, setValue, type Tree, valueAt } from './tree.ts';
 
 type DeepPartial<T> = T extends readonly unknown[]
@@ -66,6 +67,7 @@ export async function checkConfig({
   for (const layer of layers) faults.push(...(await readSecretFiles(layer, CONFIG_KEYS)));
 
   const input = mergeTrees(...layers);
+  faults.push(...tlsFileFaults(input, CONFIG_KEYS));
   const parsed = configSchema.safeParse(input);
   if (!parsed.success) faults.push(...schemaFaults(parsed.error.issues, { input, keys: CONFIG_KEYS }));
   return parsed.success && faults.length === 0

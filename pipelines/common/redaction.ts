@@ -1,6 +1,7 @@
 /** Takes secrets out of text that other people's code, or a person in a hurry, has put them into. */
 
-const MASK = '[secret]';
+/** Stands in a secret's place. */
+export const MASK = '[secret]';
 
 /**
  * For messages and stacks: the signature of any SAS, the key of any connection string, the login of any URL, and any

@@ -1,5 +1,19 @@
-import { describe, expect, test } from 'vitest';
-import { faultsOf, testConfig } from '../helpers/config.ts';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCertificates } from '../helpers/certificates.ts';
+import { faultsOf, MINIMAL, testConfig } from '../helpers/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ledger-schema-'));
+const CA = join(folder, 'ca.pem');
+const CERT = join(folder, 'server.pem');
+const KEY = join(folder, 'server.key');
+beforeAll(() => createCertificates(folder));
+afterAll(() => rm(folder, { recursive: true }));
+
+const { connectionString } = MINIMAL.blob;
 
 const MIB = 1024 * 1024;
 
@@ -42,17 +56,17 @@ describe('limits between keys', () => {
     ],
     [
       'a certificate without its key',
-      { kafka: { tls: { enabled: true, certFile: 'c' } } },
+      { kafka: { tls: { enabled: true, certFile: CERT } } },
       /^kafka\.tls\.certFile: and kafka\.tls\.keyFile belong/,
     ],
     [
       'certificates for plain HTTP',
-      { clickhouse: { tls: { caFile: 'ca' } } },
+      { clickhouse: { tls: { caFile: CA } } },
       /^clickhouse\.url: does not ask for TLS/,
     ],
     [
       'certificates for plain Kafka',
-      { kafka: { tls: { caFile: 'ca' } } },
+      { kafka: { tls: { caFile: CA } } },
       /^kafka\.tls\.enabled: does not ask for TLS/,
     ],
     [
@@ -102,7 +116,7 @@ describe('limits between keys', () => {
     ],
     [
       'two ways into Blob',
-      { blob: { connectionString: 'x', identity: 'default' } },
+      { blob: { connectionString, identity: 'default' } },
       /^blob: names more than one way to log in \(connectionString, identity\)/,
     ],
     [
@@ -112,7 +126,7 @@ describe('limits between keys', () => {
     ],
     [
       'two accounts',
-      { blob: { connectionString: 'x', accountUrl: 'https://example.net' } },
+      { blob: { connectionString, accountUrl: 'https://example.net' } },
       /^blob: has both connectionString and accountUrl/,
     ],
     [
@@ -150,7 +164,7 @@ describe('limits between keys', () => {
     const faults = await faultsOf({
       kafka: {
         sasl: { mechanism: 'plain', oauthbearer: { scope: 7 } },
-        tls: { certFile: 'c', verifyHostname: 1 },
+        tls: { certFile: CERT, verifyHostname: 1 },
       },
       blob: { container: 'A', sasToken: 'x', identity: 'managed' },
     });
@@ -198,7 +212,7 @@ describe('limits between keys', () => {
     ['a batch as large as the buffer', { pipelines: { profiles: { maxBatchBytes: 32 * MIB } } }],
     [
       'mutual TLS',
-      { kafka: { tls: { enabled: true, caFile: 'ca', certFile: 'c', keyFile: 'k', keyPassword: 'p' } } },
+      { kafka: { tls: { enabled: true, caFile: CA, certFile: CERT, keyFile: KEY, keyPassword: 'p' } } },
     ],
     ['no metrics server', { http: { port: null } }],
     ['empty passwords as none', { clickhouse: { password: '' } }],
@@ -239,11 +253,11 @@ describe('single keys', () => {
       'schemaRegistry.url: must be an http or https URL, for example http://127.0.0.1:8081 (found "registry:8081")',
     ],
     [
-      { blob: { connectionString: 'x', container: 'My--Box' } },
+      { blob: { connectionString, container: 'My--Box' } },
       'blob.container: must be 3 to 63 lower-case letters, digits and single dashes (found "My--Box")',
     ],
     [
-      { blob: { connectionString: 'x', prefix: '/prod' } },
+      { blob: { connectionString, prefix: '/prod' } },
       'blob.prefix: must be empty, or path parts each ending in \'/\', for example prod/ledger/ (found "/prod")',
     ],
     [

@@ -96,8 +96,8 @@ describe('config validate', () => {
     );
     const { stdout, stderr, exitCode } = await ledger(['config', 'validate', '--config', file]);
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
-    expect(stderr.split('\n')).toHaveLength(4);
-    expect(stderr).toMatch(/^campaign-ledger: the configuration has 3 faults:$/m);
+    expect(stderr.split('\n')).toHaveLength(5);
+    expect(stderr).toMatch(/^campaign-ledger: the configuration has 4 faults:$/m);
     expect(stderr).toMatch(/^ {2}kafka\.broker: no such key; did you mean kafka\.brokers\?$/m);
   });
 });
