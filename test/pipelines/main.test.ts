@@ -102,6 +102,18 @@ describe('config validate', () => {
   });
 });
 
+test.each([[[]], [['--detach']]])('stack up %j on what is no directory is wrong usage', async (more) => {
+  const below = join(valid, 'below');
+  for (const [data, reason] of [
+    [valid, 'it is a file, and not a directory'],
+    [below, 'something above it is a file, and not a directory'],
+  ] as const) {
+    const { stdout, stderr, exitCode } = await ledger(['stack', 'up', '--data', data, ...more]);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
+    expect(stderr).toBe(`campaign-ledger: the stack cannot keep its data in ${data}: ${reason}`);
+  }
+});
+
 test('a reader that goes away ends it quietly', async () => {
   const { stderr, exitCode } = await execa('bash', [
     '-c',
