@@ -30,9 +30,11 @@ export function readEnvironment(env: Environment, keys: readonly ConfigKey[]): R
       continue;
     }
     const read = readValue(text, key);
-    if ('fault' in read)
-      faults.push({ path: variable, message: read.fault, ...(key.isSecret ? {} : { value: text }) });
-    else setValue(tree, key.path, read.value);
+    if ('fault' in read) {
+      // A map holds anything, a password among its keys too.
+      const isShown = !key.isSecret && key.kind !== 'map';
+      faults.push({ path: variable, message: read.fault, ...(isShown ? { value: text } : {}) });
+    } else setValue(tree, key.path, read.value);
   }
   return { tree, faults };
 }
@@ -65,7 +67,7 @@ export function splitList(text: string): readonly string[] {
 
 function readMap(text: string): { value: unknown } | { fault: string } {
   try {
-    return { value: parse(text) };
+    return { value: parse(text, { logLevel: 'error' }) };
   } catch {
     return { fault: 'must be a JSON object, for example {"socket.keepalive.enable": true}' };
   }

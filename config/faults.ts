@@ -1,6 +1,6 @@
 /** What is wrong with a configuration, said so that a person can put it right: where, what was found, what to do. */
 import type { z } from 'zod';
-import { withoutSignatures } from '../pipelines/common/redaction.ts';
+import { MASK, withoutLogins, withoutSignatures } from '../pipelines/common/redaction.ts';
 import { closest } from './closest.ts';
 import type { ConfigKey } from './keys.ts';
 import { isTree, type Tree, valueAt } from './tree.ts';
@@ -9,19 +9,32 @@ export interface Fault {
   /** The key (`kafka.brokers`), the environment variable or the file that the fault is in. */
   readonly path: string;
   readonly message: string;
-  /** What was found there; left out where there was nothing, and always for secrets. */
+  /** What was found there; left out where there was nothing, and always where a secret may be the whole of it. */
   readonly value?: unknown;
 }
 
-/** `kafka.sessionTimeoutMs: must be less than … (found 400000)`, one line. */
+/** `kafka.sessionTimeoutMs: must be less than … (found 400000)`, one line, without what could be a login. */
 export function formatFault({ path, message, value }: Fault): string {
-  return value === undefined ? `${path}: ${message}` : `${path}: ${message} (found ${shortened(value)})`;
+  const fault = withoutSignatures(`${path}: ${message}`);
+  return value === undefined ? fault : `${fault} (found ${shortened(value)})`;
 }
 
 function shortened(value: unknown): string {
-  const text = withoutSignatures(JSON.stringify(value) ?? String(value));
+  const text = JSON.stringify(masked(value)) ?? String(value);
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
+
+function masked(value: unknown): unknown {
+  if (typeof value === 'string') return withoutLogins(value);
+  // Text with commas in it was a list before it was read: what is on one side of a comma may belong to the other.
+  if (Array.isArray(value)) return value.some(hasLogin) ? MASK : value.map(masked);
+  return isTree(value) ? {} : value;
+}
+
+/** Indented by one too few, a value becomes the name of a key. */
+const named = (part: PropertyKey): string => withoutLogins(String(part));
+
+const hasLogin = (item: unknown): boolean => typeof item === 'string' && withoutLogins(item) !== item;
 
 /** The schema's complaints about `input` as faults, in the schema's order. */
 export function schemaFaults(
@@ -29,7 +42,7 @@ export function schemaFaults(
   { input, keys }: { input: Tree; keys: readonly ConfigKey[] },
 ): readonly Fault[] {
   return issues.flatMap((issue) => {
-    const path = issue.path.join('.');
+    const path = issue.path.map(named).join('.');
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => unknownKey([...issue.path.map(String), key], keys));
     }
@@ -38,7 +51,7 @@ export function schemaFaults(
       {
         path: path === '' ? 'configuration' : path,
         message: sectionMessage(issue, value) ?? issue.message,
-        ...(isPrintable(value, issue.path.map(String), keys) ? { value } : {}),
+        ...(isPrintable(issue.path, { input, keys }) ? { value } : {}),
       },
     ];
   });
@@ -50,12 +63,25 @@ function sectionMessage(issue: z.core.$ZodIssue, value: unknown): string | null 
     : null;
 }
 
-/** Never a secret, nor a section, which may hold one. */
-function isPrintable(value: unknown, path: readonly string[], keys: readonly ConfigKey[]): boolean {
+/**
+ * Never a secret, nor what stands for a section with one; nothing of a map, whose keys are anyone's; and no item of a
+ * list in which another one holds a login: a password with a comma makes two of it.
+ */
+function isPrintable(
+  path: readonly PropertyKey[],
+  { input, keys }: { input: Tree; keys: readonly ConfigKey[] },
+): boolean {
+  const value = valueAt(input, path);
   if (value === undefined || value === null || isTree(value)) return false;
-  const at = path.join('.');
-  return !keys.some((key) => key.isSecret && key.path.join('.') === at);
+  const key = keys.find((candidate) => isWithin(path, candidate.path));
+  if (key === undefined) return !keys.some(({ isSecret, path: below }) => isSecret && isWithin(below, path));
+  const whole = valueAt(input, key.path);
+  const others = Array.isArray(whole) ? whole.filter((item) => item !== value) : [];
+  return !key.isSecret && key.kind !== 'map' && !others.some(hasLogin);
 }
+
+const isWithin = (path: readonly PropertyKey[], above: readonly PropertyKey[]): boolean =>
+  above.every((part, index) => path[index] === part);
 
 function unknownKey(path: readonly string[], keys: readonly ConfigKey[]): Fault {
   const parent = path.slice(0, -1);
@@ -77,5 +103,5 @@ function unknownKey(path: readonly string[], keys: readonly ConfigKey[]): Fault 
       : elsewhere !== undefined
         ? `; did you mean ${elsewhere.path.slice(0, elsewhere.path.lastIndexOf(name) + 1).join('.')}?`
         : '';
-  return { path: path.join('.'), message: `no such key${hint}` };
+  return { path: path.map(named).join('.'), message: `no such key${hint}` };
 }

@@ -1,11 +1,14 @@
 /** The limits between keys. Part of the schema: each is checked whenever the keys it reads are valid by themselves. */
 import type { z } from 'zod';
+import { MASK, withoutLogins } from '../pipelines/common/redaction.ts';
+import { connectionStringFault } from './connection-string.ts';
+import { refusedProperty } from './kafka-properties.ts';
 import type { Config } from './schema.ts';
 
 interface Limit {
   /** The key a person should look at first; the fault is reported there. */
   readonly path: string;
-  /** The other keys it reads. */
+  /** Every key it reads: one that is faulty by itself is put right first. The path alone when left out. */
   readonly reads?: readonly string[];
   /** What is wrong and what to do, or null when all is well. */
   fault(config: Config): string | null;
@@ -22,7 +25,7 @@ const TTL_LIMIT_MS = Date.UTC(2106, 0, 1) - Date.UTC(2051, 0, 1);
 const pipelineLimits = (['tracking', 'archive', 'profiles'] as const).flatMap((name): Limit[] => [
   {
     path: `pipelines.${name}.maxBatchBytes`,
-    reads: [`pipelines.${name}.maxBufferedBytes`],
+    reads: [`pipelines.${name}.maxBatchBytes`, `pipelines.${name}.maxBufferedBytes`],
     fault: ({ pipelines }) =>
       pipelines[name].maxBatchBytes > pipelines[name].maxBufferedBytes
         ? `must not exceed pipelines.${name}.maxBufferedBytes (${pipelines[name].maxBufferedBytes}): a batch that cannot be buffered is never full`
@@ -33,7 +36,7 @@ const pipelineLimits = (['tracking', 'archive', 'profiles'] as const).flatMap((n
 const retentionLimits = (['tracking', 'messages'] as const).map(
   (name): Limit => ({
     path: `retention.${name}.ttlDays`,
-    reads: ['validation.maxFutureMs'],
+    reads: [`retention.${name}.ttlDays`, 'validation.maxFutureMs'],
     fault: ({ retention, validation }) => {
       const { ttlDays } = retention[name];
       const most = Math.floor((TTL_LIMIT_MS - validation.maxFutureMs) / DAY_MS);
@@ -44,48 +47,18 @@ const retentionLimits = (['tracking', 'messages'] as const).map(
   }),
 );
 
-/** Keys of `properties` that another key owns, or on which "exactly once" rests. */
-const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
-  'metadata.broker.list': 'use kafka.brokers',
-  'bootstrap.servers': 'use kafka.brokers',
-  'client.id': 'use kafka.clientId',
-  'group.id': 'use kafka.groupPrefix',
-  'group.protocol': 'use kafka.groupProtocol',
-  'partition.assignment.strategy': 'use kafka.assignmentStrategy',
-  'session.timeout.ms': 'use kafka.sessionTimeoutMs',
-  'max.poll.interval.ms': 'use kafka.maxPollIntervalMs',
-  'queued.max.messages.kbytes': 'use kafka.queuedMaxKbytes',
-  'security.protocol': 'use kafka.tls.enabled and kafka.sasl.mechanism',
-  'sasl.mechanism': 'use kafka.sasl.mechanism',
-  'sasl.mechanisms': 'use kafka.sasl.mechanism',
-  'sasl.username': 'use kafka.sasl.username',
-  'sasl.password': 'use kafka.sasl.password or kafka.sasl.passwordFile',
-  'sasl.oauthbearer.client.secret': 'use kafka.sasl.oauthbearer.clientSecret or clientSecretFile',
-  'sasl.oauthbearer.config': 'use kafka.sasl.oauthbearer',
-  'ssl.key.password': 'use kafka.tls.keyPassword or kafka.tls.keyPasswordFile',
-  'ssl.key.pem': 'use kafka.tls.keyFile',
-  'ssl.keystore.password': 'use kafka.tls.keyFile with kafka.tls.keyPasswordFile',
-  'enable.auto.commit': 'it is always false: an offset is committed only after its record is durable',
-  'enable.auto.offset.store': 'it is always false: an offset is committed only after its record is durable',
-  'auto.offset.reset': 'it is never used: a missing offset stops the partition instead of losing records',
-  'isolation.level': 'it is always read_committed',
-  'enable.idempotence': 'it is always true for producers',
-  acks: 'it is always all',
-};
-
-function refusedProperty(key: string): string | null {
-  if (Object.hasOwn(OWNED_PROPERTIES, key)) return OWNED_PROPERTIES[key] ?? null;
-  // Properties are printed and logged as they are.
-  return /password|passphrase|secret|(private\.key|keystore|key)\.pem$/.test(key)
-    ? 'a secret has no place here: use a property that names a file'
-    : null;
-}
-
 const needed = (value: string | null, path: string): string[] => (value === null ? [path] : []);
 
 const SASL_LIMIT: Limit = {
   path: 'kafka.sasl.mechanism',
-  reads: ['kafka.sasl'],
+  reads: [
+    'kafka.sasl.mechanism',
+    'kafka.sasl.username',
+    'kafka.sasl.password',
+    'kafka.sasl.oauthbearer.tokenEndpointUrl',
+    'kafka.sasl.oauthbearer.clientId',
+    'kafka.sasl.oauthbearer.clientSecret',
+  ],
   fault: ({ kafka: { sasl } }) => {
     const password = [
       ...needed(sasl.username, 'kafka.sasl.username'),
@@ -104,6 +77,13 @@ const SASL_LIMIT: Limit = {
     const missing = sasl.mechanism === 'oauthbearer' ? oauth : password;
     return missing.length > 0 ? `needs ${missing.join(' and ')}` : null;
   },
+};
+
+const CONNECTION_STRING_LIMIT: Limit = {
+  path: 'blob.connectionString',
+  fault: ({ blob: { connectionString } }) =>
+    // What `--print` wrote can be read back.
+    connectionString === null || connectionString === MASK ? null : connectionStringFault(connectionString),
 };
 
 const BLOB_LIMIT: Limit = {
@@ -153,19 +133,19 @@ const tlsLimits = ['kafka.tls', 'schemaRegistry.tls', 'clickhouse.tls'].flatMap(
     path === 'kafka.tls'
       ? config.kafka.tls.enabled
       : (path === 'clickhouse.tls' ? config.clickhouse.url : config.schemaRegistry.url).startsWith('https:');
-  const reads = [path, path.replace('.tls', '.url')];
+  const switchedBy = path === 'kafka.tls' ? 'kafka.tls.enabled' : path.replace('.tls', '.url');
   return [
     {
       path: `${path}.certFile`,
-      reads,
+      reads: [`${path}.certFile`, `${path}.keyFile`],
       fault: (config) =>
         (of(config).certFile === null) !== (of(config).keyFile === null)
           ? `and ${path}.keyFile belong together: give both or neither`
           : null,
     },
     {
-      path: path === 'kafka.tls' ? 'kafka.tls.enabled' : path.replace('.tls', '.url'),
-      reads,
+      path: switchedBy,
+      reads: [switchedBy, `${path}.caFile`, `${path}.certFile`],
       fault: (config) =>
         !isOn(config) && (of(config).caFile !== null || of(config).certFile !== null)
           ? `does not ask for TLS, but ${path} names certificates: ${path === 'kafka.tls' ? 'set it to true' : 'use an https URL'}, or remove them`
@@ -177,7 +157,7 @@ const tlsLimits = ['kafka.tls', 'schemaRegistry.tls', 'clickhouse.tls'].flatMap(
 const passwordLimits = (['schemaRegistry'] as const).map(
   (name): Limit => ({
     path: `${name}.username`,
-    reads: [`${name}.password`],
+    reads: [`${name}.username`, `${name}.password`],
     fault: (config) =>
       (config[name].username === null) !== (config[name].password === null)
         ? `and ${name}.password (or passwordFile) belong together: give both or neither`
@@ -191,10 +171,11 @@ const LIMITS: readonly Limit[] = [
   ...tlsLimits,
   ...passwordLimits,
   SASL_LIMIT,
+  CONNECTION_STRING_LIMIT,
   BLOB_LIMIT,
   {
     path: 'kafka.sessionTimeoutMs',
-    reads: ['kafka.maxPollIntervalMs'],
+    reads: ['kafka.sessionTimeoutMs', 'kafka.maxPollIntervalMs'],
     fault: ({ kafka }) =>
       kafka.sessionTimeoutMs >= kafka.maxPollIntervalMs
         ? `must be less than kafka.maxPollIntervalMs (${kafka.maxPollIntervalMs}): a member that is busy would be taken for dead`
@@ -203,16 +184,16 @@ const LIMITS: readonly Limit[] = [
   {
     path: 'kafka.properties',
     fault: ({ kafka }) => {
-      const refused = Object.keys(kafka.properties).flatMap((key) => {
-        const reason = refusedProperty(key);
-        return reason === null ? [] : [`${key}: ${reason}`];
+      const refused = Object.entries(kafka.properties).flatMap((property) => {
+        const reason = refusedProperty(property);
+        return reason === null ? [] : [`${withoutLogins(property[0])}: ${reason}`];
       });
       return refused.length > 0 ? `may not set ${refused.join('; ')}` : null;
     },
   },
   {
     path: 'clickhouse.biDatabase',
-    reads: ['clickhouse.database'],
+    reads: ['clickhouse.biDatabase', 'clickhouse.database'],
     fault: ({ clickhouse }) =>
       clickhouse.biDatabase === clickhouse.database
         ? 'must differ from clickhouse.database: the read-only role may see only the first'
@@ -220,7 +201,7 @@ const LIMITS: readonly Limit[] = [
   },
   {
     path: 'retention.messages.ttlDays',
-    reads: ['retention.tracking.ttlDays'],
+    reads: ['retention.messages.ttlDays', 'retention.tracking.ttlDays'],
     fault: ({ retention: { messages, tracking } }) =>
       messages.ttlDays !== null && (tracking.ttlDays === null || messages.ttlDays < tracking.ttlDays)
         ? `must be at least retention.tracking.ttlDays (${tracking.ttlDays ?? 'unlimited'}): a tracking row outlives its events`
@@ -228,7 +209,7 @@ const LIMITS: readonly Limit[] = [
   },
   {
     path: 'retry.initialMs',
-    reads: ['retry.maxMs'],
+    reads: ['retry.initialMs', 'retry.maxMs'],
     fault: ({ retry }) =>
       retry.initialMs > retry.maxMs ? `must not exceed retry.maxMs (${retry.maxMs})` : null,
   },
@@ -237,19 +218,28 @@ const LIMITS: readonly Limit[] = [
 const touches = (issuePath: string, key: string): boolean =>
   issuePath === key || issuePath.startsWith(`${key}.`) || key.startsWith(`${issuePath}.`);
 
+/** Marks the complaint of a limit, which says nothing against the keys that other limits read. */
+const LIMIT = { isLimit: true } as const;
+
+const isOfLimit = (issue: z.core.$ZodRawIssue): boolean =>
+  issue.code === 'custom' && issue.params?.isLimit === true;
+
 /** Adds the limits to the schema. Each runs even when keys that it does not read are faulty, so that all faults come at once. */
 export function withLimits<Schema extends z.ZodType>(schema: Schema): Schema {
-  return LIMITS.reduce((limited, { path, reads = [], fault }) => {
-    const keys = [path, ...reads];
-    return limited.refine((config) => fault(config as Config) === null, {
-      path: path.split('.'),
-      error: ({ input }) => fault(input as Config) ?? '',
-      when: ({ issues }) =>
-        !issues.some(
-          (issue) =>
-            issue.code !== 'unrecognized_keys' &&
-            keys.some((key) => touches(issue.path?.join('.') ?? '', key)),
-        ),
-    });
-  }, schema);
+  return LIMITS.reduce(
+    (limited, { path, reads = [path], fault }) =>
+      limited.refine((config) => fault(config as Config) === null, {
+        path: path.split('.'),
+        params: LIMIT,
+        error: ({ input }) => fault(input as Config) ?? '',
+        when: ({ issues }) =>
+          !issues.some(
+            (issue) =>
+              issue.code !== 'unrecognized_keys' &&
+              !isOfLimit(issue) &&
+              reads.some((key) => touches(issue.path?.join('.') ?? '', key)),
+          ),
+      }),
+    schema,
+  );
 }

@@ -7,6 +7,7 @@ import { type Fault, formatFault, schemaFaults } from './faults.ts';
 import { CONFIG_FILE_VARIABLE, type ConfigKey, configKeys } from './keys.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import { exposedSecrets, readSecretFiles, reasonOf } from './secrets.ts';
+import { tlsFileFaults } from './tls-files.ts';
 import { deepFreeze, isTree, mergeTrees, setValue, type Tree, valueAt } from './tree.ts';
 
 type DeepPartial<T> = T extends readonly unknown[]
@@ -66,6 +67,7 @@ export async function checkConfig({
   for (const layer of layers) faults.push(...(await readSecretFiles(layer, CONFIG_KEYS)));
 
   const input = mergeTrees(...layers);
+  faults.push(...tlsFileFaults(input, CONFIG_KEYS));
   const parsed = configSchema.safeParse(input);
   if (!parsed.success) faults.push(...schemaFaults(parsed.error.issues, { input, keys: CONFIG_KEYS }));
   return parsed.success && faults.length === 0
@@ -87,20 +89,31 @@ async function readYaml(file: string): Promise<ReadFile> {
   }
   const document = parseDocument(text, { prettyErrors: true });
   if (document.errors.length > 0) {
-    // The parser's message quotes the lines around the fault, and these may hold a secret: only its first line is passed on.
-    const faults = document.errors.map(({ message }) => ({
-      path: file,
-      message: message.split('\n')[0] ?? message,
-    }));
+    const faults = document.errors.map(({ message }) => ({ path: file, message: unquoted(message) }));
     return { layer: {}, faults };
   }
-  const value: unknown = document.toJS() ?? {};
+  let value: unknown;
+  try {
+    value = document.toJS() ?? {};
+  } catch (error) {
+    // An alias of nothing: a text that begins with an asterisk and should have been in quotes.
+    return { layer: {}, faults: [{ path: file, message: unquoted((error as Error).message) }] };
+  }
   return isTree(value)
     ? { layer: value, faults: [] }
     : {
         layer: {},
         faults: [{ path: file, message: 'must hold keys and values, as config/default.yaml does' }],
       };
+}
+
+/** The parser's message quotes the lines around the fault, or the word at fault, and these may hold a secret. */
+function unquoted(message: string): string {
+  const [firstLine = ''] = message.split('\n');
+  return firstLine.replace(
+    /(: (?!between |in )|(?<=sequence|directive|version) ).*?(?= at line \d+, column \d+|$)/,
+    '',
+  );
 }
 
 /** `brokers: a:1,b:2` as a list, a section with nothing under it as an empty one, '' as null where null is allowed. */

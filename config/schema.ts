@@ -196,7 +196,11 @@ export const configSchema = withLimits(
           offset: true,
           error: 'must be an ISO 8601 time with a zone, for example 2000-01-01T00:00:00Z',
         })
-        .refine((time) => Date.parse(time) >= 0, 'must not be before 1970: days are counted from there')
+        .refine((time) => Date.parse(time) >= 0, {
+          error: 'must not be before 1970: days are counted from there',
+          // Of a text that is no time this would be said as well, and be wrong.
+          when: ({ issues }) => issues.length === 0,
+        })
         .default('2000-01-01T00:00:00Z'),
       maxFutureMs: milliseconds(0).default(DAY_MS),
     }),

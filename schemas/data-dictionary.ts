@@ -45,6 +45,8 @@ export function dataDictionary(columns: readonly TableColumn[]): string {
     'Every count is exact: an event that arrived several times counts once, as it was recorded first.',
     '',
     '## For BI tools: the views of `ledger_bi`',
+    '',
+    'For tools and people who are to see these views and nothing else there is the role `ledger_reader`. `migrate` does not make it: an administrator runs [deploy/clickhouse/readonly-role.sql](../deploy/clickhouse/readonly-role.sql) once.',
     ...sections(bi),
     '## For programs: the views of `ledger`',
     ...sections(views),

@@ -1,11 +1,7 @@
 /** Brings topics, schemas, container and tables to what this version needs: plan, lock, plan again, apply. */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../../config/schema.ts';
-import {
-  asOutage as asBlobOutage,
-  type ContainerClient,
-  createContainer,
-} from '../../pipelines/common/blob/container.ts';
+import { type ContainerClient, createContainer } from '../../pipelines/common/blob/container.ts';
 import { createClickHouse } from '../../pipelines/common/clickhouse/client.ts';
 import type { Clock } from '../../pipelines/common/clock.ts';
 import { createAdmin } from '../../pipelines/common/kafka/admin.ts';
@@ -14,6 +10,7 @@ import { type Migration, readMigrations } from './clickhouse/migration-files.ts'
 import { planTables } from './clickhouse/plan-tables.ts';
 import { takeMigrationLock } from './migration-lock.ts';
 import { type Change, joinPlans, type Plan } from './plan.ts';
+import { planContainer } from './plan-container.ts';
 import { planSubjects } from './subjects.ts';
 import { planTopics } from './topics/plan-topics.ts';
 
@@ -62,7 +59,7 @@ async function applyUnderLock(
     onDone?.(change);
   };
   // The lock lies in the container, so the container comes before it; two who create it do no harm.
-  for (const change of await planContainer(container)) await carryOut(change);
+  for (const change of (await planContainer(container)).changes) await carryOut(change);
   const lock = await takeMigrationLock(container, {
     prefix: config.blob.prefix,
     clock,
@@ -99,7 +96,7 @@ function connect(config: Config, migrations: readonly Migration[]): Services {
     container,
     plan: async () =>
       joinPlans([
-        { changes: await planContainer(container), drift: [], faults: [] },
+        await planContainer(container),
         await planTopics(config, admin),
         await planSubjects(config, registry),
         await planTables(clickhouse, { names: config.clickhouse, migrations, program: programVersion() }),
@@ -109,22 +106,6 @@ function connect(config: Config, migrations: readonly Migration[]): Services {
       await Promise.all([registry.close(), clickhouse.close()]);
     },
   };
-}
-
-async function planContainer(container: ContainerClient): Promise<readonly Change[]> {
-  try {
-    if (await container.exists()) return [];
-  } catch (error) {
-    throw asBlobOutage(error);
-  }
-  const apply = async () => {
-    try {
-      await container.createIfNotExists();
-    } catch (error) {
-      throw asBlobOutage(error);
-    }
-  };
-  return [{ part: 'blob', verb: 'create', target: `container ${container.containerName}`, apply }];
 }
 
 function programVersion(): string {

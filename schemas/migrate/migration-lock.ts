@@ -4,6 +4,7 @@ import type { BlobLeaseClient, BlockBlobClient, ContainerClient } from '@azure/s
 import { asOutage, blobErrorCode } from '../../pipelines/common/blob/container.ts';
 import type { Clock } from '../../pipelines/common/clock.ts';
 import { Outage } from '../../pipelines/common/errors.ts';
+import { isRefusal, PermissionMissing } from './blob-permission.ts';
 
 export interface MigrationLock {
   /**
@@ -37,7 +38,10 @@ const LEASE_SECONDS = 30;
 const RENEW_EVERY_MS = 10_000;
 const ASK_EVERY_MS = 500;
 
-/** @throws {LockTaken} another one held it for longer than we wait */
+/**
+ * @throws {LockTaken} another one held it for longer than we wait
+ * @throws {PermissionMissing} the login may not write the lock
+ */
 export async function takeMigrationLock(
   container: ContainerClient,
   options: LockOptions,
@@ -50,7 +54,7 @@ export async function takeMigrationLock(
     await blob.setMetadata(holderMetadata(options.clock), { conditions: { leaseId: lease.leaseId } });
     return hold(lease);
   } catch (error) {
-    throw asOutage(error);
+    throw isRefusal(error) ? new PermissionMissing('lock', { container, cause: error }) : asOutage(error);
   }
 }
 

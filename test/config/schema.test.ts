@@ -1,5 +1,19 @@
-import { describe, expect, test } from 'vitest';
-import { faultsOf, testConfig } from '../helpers/config.ts';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCertificates } from '../helpers/certificates.ts';
+import { faultsOf, MINIMAL, testConfig } from '../helpers/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ledger-schema-'));
+const CA = join(folder, 'ca.pem');
+const CERT = join(folder, 'server.pem');
+const KEY = join(folder, 'server.key');
+beforeAll(() => createCertificates(folder));
+afterAll(() => rm(folder, { recursive: true }));
+
+const { connectionString } = MINIMAL.blob;
 
 const MIB = 1024 * 1024;
 
@@ -42,17 +56,17 @@ describe('limits between keys', () => {
     ],
     [
       'a certificate without its key',
-      { kafka: { tls: { enabled: true, certFile: 'c' } } },
+      { kafka: { tls: { enabled: true, certFile: CERT } } },
       /^kafka\.tls\.certFile: and kafka\.tls\.keyFile belong/,
     ],
     [
       'certificates for plain HTTP',
-      { clickhouse: { tls: { caFile: 'ca' } } },
+      { clickhouse: { tls: { caFile: CA } } },
       /^clickhouse\.url: does not ask for TLS/,
     ],
     [
       'certificates for plain Kafka',
-      { kafka: { tls: { caFile: 'ca' } } },
+      { kafka: { tls: { caFile: CA } } },
       /^kafka\.tls\.enabled: does not ask for TLS/,
     ],
     [
@@ -102,7 +116,7 @@ describe('limits between keys', () => {
     ],
     [
       'two ways into Blob',
-      { blob: { connectionString: 'x', identity: 'default' } },
+      { blob: { connectionString, identity: 'default' } },
       /^blob: names more than one way to log in \(connectionString, identity\)/,
     ],
     [
@@ -112,7 +126,7 @@ describe('limits between keys', () => {
     ],
     [
       'two accounts',
-      { blob: { connectionString: 'x', accountUrl: 'https://example.net' } },
+      { blob: { connectionString, accountUrl: 'https://example.net' } },
       /^blob: has both connectionString and accountUrl/,
     ],
     [
@@ -146,6 +160,35 @@ describe('limits between keys', () => {
     ]);
   });
 
+  test('each is checked although a key beside those that it reads is faulty', async () => {
+    const faults = await faultsOf({
+      kafka: {
+        sasl: { mechanism: 'plain', oauthbearer: { scope: 7 } },
+        tls: { certFile: CERT, verifyHostname: 1 },
+      },
+      blob: { container: 'A', sasToken: 'x', identity: 'managed' },
+    });
+    expect(faults.map((fault) => fault.split(': ').slice(0, 2).join(': '))).toEqual([
+      'kafka.tls.verifyHostname: must be true or false (found 1)',
+      expect.stringMatching(/^kafka\.sasl\.oauthbearer\.scope: /),
+      'blob.container: must be 3 to 63 lower-case letters, digits and single dashes (found "A")',
+      'kafka.tls.certFile: and kafka.tls.keyFile belong together',
+      'kafka.tls.enabled: does not ask for TLS, but kafka.tls names certificates',
+      expect.stringMatching(/^kafka\.sasl\.mechanism: needs kafka\.sasl\.username and kafka\.sasl\.password/),
+      'blob: names more than one way to log in (sasToken, identity)',
+    ]);
+  });
+
+  test('each is checked although another limit on the same key is passed', async () => {
+    expect(
+      await faultsOf({ retention: { tracking: { ttlDays: 30_000 }, messages: { ttlDays: 29_999 } } }),
+    ).toEqual([
+      expect.stringMatching(/^retention\.tracking\.ttlDays: must be at most 20087/),
+      expect.stringMatching(/^retention\.messages\.ttlDays: must be at most 20087/),
+      expect.stringMatching(/^retention\.messages\.ttlDays: must be at least retention\.tracking/),
+    ]);
+  });
+
   test('one that reads a faulty key is left for when that key is right', async () => {
     expect(await faultsOf({ retry: { initialMs: 50, maxMs: 'soon' } })).toEqual([
       'retry.maxMs: must be a whole number of milliseconds (found "soon")',
@@ -169,7 +212,7 @@ describe('limits between keys', () => {
     ['a batch as large as the buffer', { pipelines: { profiles: { maxBatchBytes: 32 * MIB } } }],
     [
       'mutual TLS',
-      { kafka: { tls: { enabled: true, caFile: 'ca', certFile: 'c', keyFile: 'k', keyPassword: 'p' } } },
+      { kafka: { tls: { enabled: true, caFile: CA, certFile: CERT, keyFile: KEY, keyPassword: 'p' } } },
     ],
     ['no metrics server', { http: { port: null } }],
     ['empty passwords as none', { clickhouse: { password: '' } }],
@@ -210,16 +253,20 @@ describe('single keys', () => {
       'schemaRegistry.url: must be an http or https URL, for example http://127.0.0.1:8081 (found "registry:8081")',
     ],
     [
-      { blob: { connectionString: 'x', container: 'My--Box' } },
+      { blob: { connectionString, container: 'My--Box' } },
       'blob.container: must be 3 to 63 lower-case letters, digits and single dashes (found "My--Box")',
     ],
     [
-      { blob: { connectionString: 'x', prefix: '/prod' } },
+      { blob: { connectionString, prefix: '/prod' } },
       'blob.prefix: must be empty, or path parts each ending in \'/\', for example prod/ledger/ (found "/prod")',
     ],
     [
       { validation: { earliestEventTime: '2000-01-01' } },
       'validation.earliestEventTime: must be an ISO 8601 time with a zone, for example 2000-01-01T00:00:00Z (found "2000-01-01")',
+    ],
+    [
+      { validation: { earliestEventTime: 'yesterday' } },
+      'validation.earliestEventTime: must be an ISO 8601 time with a zone, for example 2000-01-01T00:00:00Z (found "yesterday")',
     ],
     [
       { validation: { earliestEventTime: '1969-12-31T23:59:59Z' } },

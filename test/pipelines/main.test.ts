@@ -96,10 +96,22 @@ describe('config validate', () => {
     );
     const { stdout, stderr, exitCode } = await ledger(['config', 'validate', '--config', file]);
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
-    expect(stderr.split('\n')).toHaveLength(4);
-    expect(stderr).toMatch(/^campaign-ledger: the configuration has 3 faults:$/m);
+    expect(stderr.split('\n')).toHaveLength(5);
+    expect(stderr).toMatch(/^campaign-ledger: the configuration has 4 faults:$/m);
     expect(stderr).toMatch(/^ {2}kafka\.broker: no such key; did you mean kafka\.brokers\?$/m);
   });
+});
+
+test.each([[[]], [['--detach']]])('stack up %j on what is no directory is wrong usage', async (more) => {
+  const below = join(valid, 'below');
+  for (const [data, reason] of [
+    [valid, 'it is a file, and not a directory'],
+    [below, 'something above it is a file, and not a directory'],
+  ] as const) {
+    const { stdout, stderr, exitCode } = await ledger(['stack', 'up', '--data', data, ...more]);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
+    expect(stderr).toBe(`campaign-ledger: the stack cannot keep its data in ${data}: ${reason}`);
+  }
 });
 
 test('a reader that goes away ends it quietly', async () => {

@@ -24,6 +24,9 @@ export interface KafkaPartOptions {
 }
 
 const JARS = fileURLToPath(new URL('../../../.tools/kafka/lib', import.meta.url));
+/** Java takes the encoding of arguments and of file names from the locale, and turns what that cannot spell into `?`. */
+const LOCALE = { LC_ALL: 'C.UTF-8' } as const;
+
 const LOG_SETTINGS = fileURLToPath(new URL('log4j2.properties', import.meta.url));
 
 export function kafkaPart(options: KafkaPartOptions): PartSpec {
@@ -60,6 +63,7 @@ export function kafkaPart(options: KafkaPartOptions): PartSpec {
         'kafka.Kafka',
         properties,
       ],
+      env: LOCALE,
       endsWithStdin: false,
     }),
 
@@ -89,7 +93,7 @@ async function formatOnce(dataDir: string): Promise<void> {
   // Its first character may not be a dash: the tool would take the id for an option.
   const clusterId = `L${randomBytes(16).toString('base64url').slice(1)}`;
   const flags = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classPath()];
-  await promisify(execFile)(javaFile(), [
+  const args = [
     ...flags,
     `-Dlog4j2.configurationFile=${LOG_SETTINGS}`,
     'kafka.tools.StorageTool',
@@ -98,7 +102,8 @@ async function formatOnce(dataDir: string): Promise<void> {
     clusterId,
     '--config',
     properties,
-  ]);
+  ];
+  await promisify(execFile)(javaFile(), args, { env: { ...process.env, ...LOCALE } });
   await rename(fresh, logDir);
   await rm(properties);
 }

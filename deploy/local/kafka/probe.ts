@@ -14,7 +14,7 @@ export async function probeKafka(broker: string, signal: AbortSignal): Promise<v
     kafka: { brokers: [broker], clientId: 'stack-probe', requestTimeoutMs: REQUEST_TIMEOUT_MS },
     schemaRegistry: { url: 'http://127.0.0.1:1' },
     clickhouse: { url: 'http://127.0.0.1:1' },
-    blob: { connectionString: 'none' },
+    blob: { connectionString: 'UseDevelopmentStorage=true' },
   });
   const admin = createAdmin({ kafka });
   try {

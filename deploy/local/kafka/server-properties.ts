@@ -61,8 +61,14 @@ export function serverProperties(options: ServerPropertiesOptions): KafkaPropert
 
 /** In the format of java.util.Properties, whose escape character is the backslash. */
 export function formatProperties(properties: KafkaProperties): string {
-  const lines = Object.entries(properties).map(
-    ([key, value]) => `${key}=${String(value).replaceAll('\\', '\\\\')}\n`,
-  );
-  return lines.join('');
+  return Object.entries(properties)
+    .map(([key, value]) => `${key}=${escaped(String(value))}\n`)
+    .join('');
+}
+
+/** Java reads such a file as ISO-8859-1 (Properties.load): the bytes of UTF-8 would become the name of another folder. */
+function escaped(value: string): string {
+  return value
+    .replaceAll('\\', '\\\\')
+    .replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

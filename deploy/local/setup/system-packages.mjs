@@ -57,7 +57,7 @@ export function describeMissing(needs) {
   const command = installCommand(needs);
   lines.push(
     command === null
-      ? 'Install them, then run this again.'
+      ? `Install them, then run this again.${debianHint(needs)}`
       : `Bring them with:\n  ${command}\nthen run this again.`,
   );
   return lines.join('\n');
@@ -75,6 +75,12 @@ function installCommand(needs) {
     return `${sudo}${manager.install.replaceAll('&& ', `&& ${sudo}`)} ${names.join(' ')}`;
   }
   return null;
+}
+
+/** Where none of the package managers is there, Debian's names are at least something to look for. */
+function debianHint(needs) {
+  const names = aptNames(needs.filter((need) => need.apt !== undefined));
+  return names.length === 0 ? '' : `\nOn Debian: ${MANAGERS.apt.install} ${names.join(' ')}`;
 }
 
 function unique(names) {

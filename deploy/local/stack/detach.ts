@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDataDir } from './data-dir.ts';
 import type { PartName } from './stack-state.ts';
 import type { Report } from './supervise.ts';
 
@@ -15,6 +16,7 @@ export interface DetachOptions {
 
 /** Resolves when the stack is up. @throws {Error} with the reason when it does not come up */
 export async function startDetached({ dataDir, onReady }: DetachOptions): Promise<void> {
+  makeDataDir(dataDir);
   const logs = join(dataDir, 'logs');
   mkdirSync(logs, { recursive: true, mode: 0o700 });
   const logFile = join(logs, 'supervisor.log');

@@ -1,11 +1,11 @@
 /** Starts the local stack: real parts on this machine, each asked a real question before it counts as ready. */
-import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createLogger, type Logger } from '../../../pipelines/common/logger.ts';
 import type { KafkaProperties } from '../kafka/server-properties.ts';
 import { signalChild } from '../supervisor/launch.ts';
 import { Part } from '../supervisor/part.ts';
 import { identityOf, isRunning, type ProcessIdentity } from '../supervisor/process-identity.ts';
+import { makeDataDir } from './data-dir.ts';
 import { addressesOf, portOf, specOf } from './part-specs.ts';
 import { isPortFree, takePort } from './ports.ts';
 import { configFileOf, type StackAddresses, stackConfigText } from './stack-config.ts';
@@ -53,12 +53,13 @@ export interface RunningStack {
 const PORT_ATTEMPTS = 3;
 
 /**
+ * @throws {UsageError} when the directory cannot be made or written to
  * @throws {StackIsRunning} when the directory has a running stack
  * @throws {Error} when a part does not start; the others are stopped then
  */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const dataDir = resolve(options.dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(dataDir);
   const unlock = lockStack(dataDir, options.role ?? 'embedded');
   const stack = new Stack(dataDir, options);
   try {

@@ -1,6 +1,7 @@
 /** The configuration as librdkafka properties: what every Kafka client of ours is made from. */
 import type { Config } from '../../../config/schema.ts';
 import { DEAD_LETTER_HEADROOM_BYTES } from '../../../config/topics.ts';
+import { readTls } from '../tls.ts';
 
 export type KafkaSettings = Readonly<Record<string, string | number | boolean>>;
 
@@ -68,7 +69,9 @@ function securityProtocol(hasTls: boolean, hasSasl: boolean): string {
   return `${hasSasl ? 'sasl_' : ''}${hasTls ? 'ssl' : 'plaintext'}`;
 }
 
+/** @throws {UsageError} a file that librdkafka would only call an "Erroneous state", named with what is wrong with it */
 function tlsSettings(tls: Config['kafka']['tls']): KafkaSettings {
+  readTls('kafka.tls', tls);
   return {
     ...given({
       'ssl.ca.location': tls.caFile,

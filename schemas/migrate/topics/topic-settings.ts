@@ -1,8 +1,8 @@
 /** Reads the settings of topics, which the native client cannot: its library has no DescribeConfigs for Node. */
-import { request } from 'undici';
 import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../../../pipelines/common/errors.ts';
 import { readTls } from '../../../pipelines/common/tls.ts';
+import { fetchToken } from './token.ts';
 
 type KafkaConfig = Config['kafka'];
 
@@ -16,7 +16,7 @@ export async function readTopicSettings(
 ): Promise<ReadonlyMap<string, TopicSettings>> {
   if (topics.length === 0) return new Map();
   const { Admin, ConfigResourceTypes } = await import('@platformatic/kafka');
-  const sasl = saslOptions(kafka.sasl);
+  const sasl = saslOptions(kafka);
   const admin = new Admin({
     clientId: kafka.clientId,
     bootstrapBrokers: [...kafka.brokers],
@@ -64,39 +64,17 @@ const MECHANISMS = {
   oauthbearer: 'OAUTHBEARER',
 } as const;
 
-function saslOptions({ mechanism, username, password, oauthbearer }: KafkaConfig['sasl']) {
+function saslOptions({ sasl, properties }: KafkaConfig) {
+  const { mechanism, username, password, oauthbearer } = sasl;
   if (mechanism === null) return null;
   if (mechanism === 'oauthbearer') {
     return {
       mechanism: MECHANISMS.oauthbearer,
-      token: () => fetchToken(oauthbearer),
+      token: () => fetchToken(oauthbearer, properties),
       oauthBearerExtensions: parseExtensions(oauthbearer.extensions),
     };
   }
   return { mechanism: MECHANISMS[mechanism], username: username ?? '', password: password ?? '' };
-}
-
-/** RFC 6749 section 4.4, as librdkafka's `oidc` method does it. */
-async function fetchToken(oauthbearer: KafkaConfig['sasl']['oauthbearer']): Promise<string> {
-  const { tokenEndpointUrl, clientId, clientSecret, scope } = oauthbearer;
-  const login = `${encodeURIComponent(clientId ?? '')}:${encodeURIComponent(clientSecret ?? '')}`;
-  const response = await request(tokenEndpointUrl ?? '', {
-    method: 'POST',
-    headers: {
-      authorization: `Basic ${Buffer.from(login).toString('base64')}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    body: new URLSearchParams({
-      grant_type: 'client_credentials',
-      ...(scope === null ? {} : { scope }),
-    }).toString(),
-    signal: AbortSignal.timeout(30_000),
-  });
-  const body = (await response.body.json()) as { access_token?: unknown };
-  if (response.statusCode !== 200 || typeof body.access_token !== 'string') {
-    throw new Error(`the token endpoint answered with ${response.statusCode}`);
-  }
-  return body.access_token;
 }
 
 /** `key=value,key=value`, as librdkafka takes them. */
@@ -109,9 +87,10 @@ function parseExtensions(extensions: string | null): Record<string, string> {
   );
 }
 
-/** The client wraps what went wrong in one error for several brokers. */
+/** The client wraps what went wrong in one error for several brokers, and that in "Connection to … failed". */
 function messagesOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0)
     return error.errors.map(messagesOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} ${messagesOf(error.cause)}` : error.message;
 }

@@ -4,6 +4,12 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import {
+  BlobServiceClient,
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { loadConfig } from '../../../config/load.ts';
 import type { Config, ConfigInput } from '../../../config/schema.ts';
@@ -26,13 +32,13 @@ let config: Config;
 let admin: KafkaAdmin;
 let client: ClickHouseClient;
 
-const load = (kafka: Partial<KafkaOverrides> = {}) =>
+const load = (kafka: Partial<KafkaOverrides> = {}, blob: Partial<NonNullable<ConfigInput['blob']>> = {}) =>
   loadConfig({
     file: inject('configFile'),
     overrides: {
       kafka: { topicPrefix: `${id}.`, ...kafka },
       clickhouse: { database: id, biDatabase: `${id}_bi` },
-      blob: { container: id.replace('_', '-') },
+      blob: { container: id.replace('_', '-'), ...blob },
     } as ConfigInput,
   });
 
@@ -254,6 +260,64 @@ test('a subject keeps a level stricter than BACKWARD and loses a weaker one', as
   expect(await level(delivery)).toEqual({ compatibilityLevel: 'FULL_TRANSITIVE' });
   expect(await level(feedback)).toEqual({ compatibilityLevel: 'BACKWARD' });
   await registry.close();
+});
+
+describe("with the container's SAS", () => {
+  /** A configuration that logs in with a SAS of the container (`sr=c`) and these permissions. */
+  const loadWithSas = (permissions: string) => {
+    const account = BlobServiceClient.fromConnectionString(config.blob.connectionString ?? '');
+    if (!(account.credential instanceof StorageSharedKeyCredential)) throw new Error('the stack has a key');
+    const sas = generateBlobSASQueryParameters(
+      {
+        containerName: config.blob.container,
+        permissions: ContainerSASPermissions.parse(permissions),
+        expiresOn: new Date(Date.now() + 3_600_000),
+      },
+      account.credential,
+    );
+    return load({}, { connectionString: null, accountUrl: account.url, sasToken: sas.toString() });
+  };
+
+  test('what the archive needs is enough, with changes to make and without', async () => {
+    await createContainer(config).create();
+    const withSas = await loadWithSas('rcwl');
+    const plan = await run({ isPlanOnly: true }, withSas);
+    expect(plan.faults).toEqual([]);
+    expect(plan.changes.map(({ part }) => part)).not.toContain('blob');
+    expect((await run({}, withSas)).changes).toHaveLength(plan.changes.length);
+    expect(await run({}, withSas)).toEqual({ changes: [], drift: [], faults: [] });
+  });
+
+  test('a container that is not there is planned; that the SAS may not create it is said before anything is done', async () => {
+    const withSas = await loadWithSas('rcwl');
+    const { changes, faults } = await run({ isPlanOnly: true }, withSas);
+    expect(faults).toEqual([]);
+    expect(changes.map(({ verb, target }) => `${verb} ${target}`)).toContain(
+      `create container ${config.blob.container}`,
+    );
+    await expect(run({}, withSas)).rejects.toThrow(
+      new RegExp(
+        `^blob: this login may not create container ${config.blob.container} \\(\\w+\\): create the`,
+      ),
+    );
+    expect(await tables()).toEqual([]);
+  });
+
+  test('one that may not list is told so', async () => {
+    await createContainer(config).create();
+    const { faults } = await run({ isPlanOnly: true }, await loadWithSas('rcw'));
+    const text = /^this login may not list the blobs of container .*: give the SAS the permission l /;
+    expect(faults).toEqual([{ part: 'blob', text: expect.stringMatching(text) }]);
+  });
+
+  test('one that may only look can plan; the lock that it may not write is named', async () => {
+    await createContainer(config).create();
+    const reader = await loadWithSas('rl');
+    expect((await run({ isPlanOnly: true }, reader)).faults).toEqual([]);
+    await expect(run({}, reader)).rejects.toThrow(
+      /^blob: this login may not write the migration's lock .*: give the SAS the permissions r, c and w /,
+    );
+  });
 });
 
 describe('the command', () => {

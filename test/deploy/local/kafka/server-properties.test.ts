@@ -24,4 +24,10 @@ describe('formatProperties', () => {
   it('doubles the backslash, which the format would swallow', () => {
     expect(formatProperties({ 'log.dirs': 'C:\\data', n: 1 })).toBe('log.dirs=C:\\\\data\nn=1\n');
   });
+
+  it('spells in ASCII what Java would read as ISO-8859-1, by UTF-16 unit', () => {
+    expect(formatProperties({ 'log.dirs': '/caffé/ü 日/😀' })).toBe(
+      'log.dirs=/caff\\u00e9/\\u00fc \\u65e5/\\ud83d\\ude00\n',
+    );
+  });
 });

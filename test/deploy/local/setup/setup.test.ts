@@ -41,6 +41,9 @@ test('names everything that is missing, before anything is done', () => {
   expect(stderr).toMatch(/nothing was changed/);
   expect(stderr).toMatch(/to bring Node and the packages: npm\n/);
   expect(stderr).toMatch(/to fetch Kafka's jars: Maven\n/);
+  expect(stderr).toMatch(
+    /then run this again\.\nOn Debian: apt-get update && apt-get install -y .*\bmaven\b/,
+  );
   expect(stderr).not.toMatch(/\bat .*\.mjs/);
   expect(stdout).toBe('');
   expect(status).toBe(1);

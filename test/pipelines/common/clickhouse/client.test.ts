@@ -102,10 +102,13 @@ describe('what reaches the server', () => {
   });
 
   test.each([
-    [{ caFile: '/nowhere/ca.pem' }, /clickhouse\.tls\.caFile: \/nowhere\/ca\.pem cannot be read/],
+    [
+      { caFile: '/nowhere/ca.pem' },
+      /clickhouse\.tls\.caFile: there is no such file \(found "\/nowhere\/ca\.pem"\)/,
+    ],
     [
       { certFile: 'CLIENT', keyFile: 'CLIENT_KEY', keyPassword: 'wrong' },
-      /clickhouse\.tls: the certificates or the key cannot be used/,
+      /clickhouse\.tls\.keyFile: it cannot be decrypted with keyPassword/,
     ],
   ])('TLS: %j is wrong configuration', async (tls, expected) => {
     const files = { CLIENT: certificates.client.certFile, CLIENT_KEY: certificates.client.keyFile };

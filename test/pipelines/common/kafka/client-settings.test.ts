@@ -1,15 +1,27 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import kafka from '@confluentinc/kafka-javascript';
-import { describe, expect, test } from 'vitest';
-import { Outage } from '../../../../pipelines/common/errors.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Outage, UsageError } from '../../../../pipelines/common/errors.ts';
 import {
   consumerSettings,
   kafkaSettings,
   producerSettings,
 } from '../../../../pipelines/common/kafka/client-settings.ts';
 import { asOutage, kafkaErrorCode } from '../../../../pipelines/common/kafka/errors.ts';
-import { testConfig } from '../../../helpers/config.ts';
+import { type Certificates, createCertificates } from '../../../helpers/certificates.ts';
+import { faultsOf, testConfig } from '../../../helpers/config.ts';
 
 type Kafka = NonNullable<NonNullable<Parameters<typeof testConfig>[0]>['kafka']>;
+
+let folder: string;
+let certificates: Certificates;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ledger-kafka-settings-'));
+  certificates = await createCertificates(folder);
+});
+afterAll(() => rm(folder, { recursive: true }));
 
 async function settings(overrides: Kafka) {
   return kafkaSettings(await testConfig({ kafka: overrides }));
@@ -28,18 +40,28 @@ describe('kafkaSettings', () => {
   });
 
   test('mutual TLS', async () => {
-    const tls = { enabled: true, caFile: '/ca', certFile: '/cert', keyFile: '/key', keyPassword: 'p' };
+    const { caFile, client } = certificates;
+    const tls = { enabled: true, caFile, ...client };
     expect(await settings({ tls })).toMatchObject({
       'security.protocol': 'ssl',
-      'ssl.ca.location': '/ca',
-      'ssl.certificate.location': '/cert',
-      'ssl.key.location': '/key',
-      'ssl.key.password': 'p',
+      'ssl.ca.location': caFile,
+      'ssl.certificate.location': client.certFile,
+      'ssl.key.location': client.keyFile,
+      'ssl.key.password': client.keyPassword,
       'ssl.endpoint.identification.algorithm': 'https',
     });
     expect(await settings({ tls: { enabled: true, verifyHostname: false } })).toMatchObject({
       'ssl.endpoint.identification.algorithm': 'none',
     });
+  });
+
+  test('a file that is gone by the time of a client is named', async () => {
+    const caFile = join(folder, 'soon-gone.pem');
+    await copyFile(certificates.caFile, caFile);
+    const config = await testConfig({ kafka: { tls: { enabled: true, caFile } } });
+    await rm(caFile);
+    expect(() => kafkaSettings(config)).toThrow(UsageError);
+    expect(() => kafkaSettings(config)).toThrow(`kafka.tls.caFile: ${caFile}: there is no such file`);
   });
 
   test.each([
@@ -133,6 +155,33 @@ describe('consumers and producers', () => {
     expect(consumer).toBeInstanceOf(kafka.KafkaConsumer);
     expect(new kafka.Producer({ ...producerSettings(config) })).toBeInstanceOf(kafka.Producer);
   });
+});
+
+test('kafka.properties may not set what a client is given anyway, under any name of it', async () => {
+  const tls = { enabled: true, caFile: certificates.caFile, ...certificates.client };
+  const oauthbearer = {
+    tokenEndpointUrl: 'https://login.example.net/token',
+    clientId: 'id',
+    clientSecret: 's',
+    scope: 'kafka',
+    extensions: 'logicalCluster=lkc-1',
+  };
+  const configs = await Promise.all(
+    [
+      { tls, sasl: { mechanism: 'plain', username: 'u', password: 'p' } as const },
+      { groupProtocol: 'consumer', sasl: { mechanism: 'oauthbearer', oauthbearer } } as const,
+    ].map((kafka) => testConfig({ kafka })),
+  );
+  const owned = configs.flatMap((config) => [
+    ...Object.keys(consumerSettings(config, { pipeline: 'archive' })),
+    ...Object.keys(producerSettings(config)),
+  ]);
+  const harmful = ['transactional.id', 'group.instance.id', 'enable.partition.eof', 'request.required.acks'];
+  for (const property of new Set([...owned, ...harmful])) {
+    expect(await faultsOf({ kafka: { properties: { [property]: 'x' } } }), property).toEqual([
+      expect.stringContaining(`kafka.properties: may not set ${property}: `),
+    ]);
+  }
 });
 
 describe('errors', () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findJava } from '../../../../deploy/local/setup/java.mjs';
 import { Outage } from '../../../../pipelines/common/errors.ts';
 import { createAdmin } from '../../../../pipelines/common/kafka/admin.ts';
+import { readTopicSettings } from '../../../../schemas/migrate/topics/topic-settings.ts';
 import { type Certificates, createCertificates } from '../../../helpers/certificates.ts';
 import { testConfig } from '../../../helpers/config.ts';
 import { startBroker, type TestBroker } from '../../../helpers/kafka-broker.ts';
@@ -135,6 +136,37 @@ describe('SASL oauthbearer over TLS', () => {
     expect(new URLSearchParams(request?.body).get('scope')).toBe('kafka');
     const login = Buffer.from('ledger-client:token secret').toString('base64');
     expect(request?.headers.authorization).toBe(`Basic ${login}`);
+  });
+
+  test('https.ca.location is whom both clients trust at the endpoint', async () => {
+    const secure = await startRecordingServer(
+      (_request, reply) => reply.send({ access_token: unsecuredToken('ledger'), expires_in: 3600 }),
+      { certificates, asksForClient: false },
+    );
+    const oauthbearer = {
+      tokenEndpointUrl: `${secure.url}/token`,
+      clientId: 'ledger-client',
+      clientSecret: 'token secret',
+    };
+    const settings = (properties: Record<string, string>) => ({
+      brokers: [`localhost:${broker.ports.more[2]}`],
+      sasl: { mechanism: 'oauthbearer', oauthbearer } as const,
+      tls: { enabled: true, caFile: certificates.caFile },
+      requestTimeoutMs: 3_000,
+      properties,
+    });
+    try {
+      const trusting = settings({ 'https.ca.location': certificates.caFile });
+      expect(await topicsFor(2, trusting)).toContain(TOPIC);
+      const read = async (kafka: Kafka) => readTopicSettings(await testConfig({ kafka }), [TOPIC]);
+      expect((await read(trusting)).get(TOPIC)?.get('cleanup.policy')).toBe('delete');
+      await expect(read(settings({}))).rejects.toThrow(/^kafka: the settings of topics cannot be read: /);
+      await expect(read(settings({ 'https.ca.location': '/none.pem' }))).rejects.toThrow(
+        /https\.ca\.location: \/none\.pem: there is no such file/,
+      );
+    } finally {
+      await secure.close();
+    }
   });
 });
 

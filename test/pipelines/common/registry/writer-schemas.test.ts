@@ -28,7 +28,7 @@ async function registry(
     kafka: { brokers: ['127.0.0.1:1'] },
     schemaRegistry: { url, ...options },
     clickhouse: { url },
-    blob: { connectionString: 'x' },
+    blob: { connectionString: 'UseDevelopmentStorage=true' },
   });
   const clock = { time: 0, now: () => clock.time };
   const schemas = new WriterSchemas({ settings, clock });
