@@ -29,6 +29,10 @@ async function newTopic(partitions = 3): Promise<string> {
   const topic = `admin-${randomUUID()}`;
   const configs = { 'message.timestamp.type': 'CreateTime', 'retention.ms': '-1' };
   expect(await admin.createTopic({ topic, partitions, replicationFactor: 1, configs })).toBe(true);
+  // The controller has made it; the broker hears of it a moment later, and then finds leaders.
+  await expect
+    .poll(async () => (await admin.describeTopics([topic])).has(topic), { timeout: 10_000 })
+    .toBe(true);
   await soon(() => admin.watermarks([{ topic, partition: partitions - 1 }]));
   return topic;
 }
@@ -71,9 +75,8 @@ test('a topic made anew under its old name has another id', async () => {
   const before = await idOf();
   await admin.deleteTopic(topic);
   await admin.createTopic({ topic, partitions: 3, replicationFactor: 1 });
-  const after = await idOf();
-  expect(after).toMatch(/^[0-9a-f]{32}$/);
-  expect(after).not.toBe(before);
+  await expect.poll(async () => [undefined, before].includes(await idOf()), { timeout: 10_000 }).toBe(false);
+  expect(await idOf()).toMatch(/^[0-9a-f]{32}$/);
 });
 
 test('what the broker refuses is no outage and keeps its code', async () => {
