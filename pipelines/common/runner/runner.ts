@@ -259,6 +259,11 @@ class Runner {
   }
 
   #fail(error: unknown): void {
+    if (this.#ended.signal.aborted && this.#fault === null) {
+      // What was still under way fails because everything it needs is being closed. It is read again.
+      this.#logger.debug({ err: error }, 'failed after the end');
+      return;
+    }
     if (this.#fault === null) {
       this.#fault = { error };
       this.#logger.fatal({ err: error }, 'the pipeline cannot go on');
