@@ -104,3 +104,19 @@ test('with Kafka gone it is the same', async () => {
   expectDrained(late, first);
   expectEndedAtOnce(impatient, second);
 });
+
+test('an outage ends for every member when Kafka is back, also for one without a partition', async () => {
+  const processes = await Promise.all([readyProcess(), readyProcess()]);
+  await parts.part('kafka').kill();
+  for (const running of processes) {
+    await running.until('an outage', async () => (await running.metric('ledger_outage')) === 1);
+    expect((await running.get('/readyz')).body).toContain('kafka');
+  }
+  await parts.part('kafka').start();
+  for (const running of processes) {
+    await running.until('ready again', () => isReady(running));
+    expect(await running.metric('ledger_outage')).toBe(0);
+  }
+  const shares = processes.map((running) => running.metric('ledger_assigned_partitions'));
+  expect((await Promise.all(shares)).toSorted()).toEqual([0, 1]);
+});
