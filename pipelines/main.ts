@@ -3,6 +3,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, withExitCode } from './command-context.ts';
+import { endAtOnce } from './common/end-at-once.ts';
 import { UsageError } from './common/errors.ts';
 
 type Register = (program: Command) => void;
@@ -119,14 +120,14 @@ function toleratePipesThatClose(): void {
   process.stderr.on('error', () => {});
 }
 
-/** Milliseconds. A command is over when its promise is: a socket somebody left open must not keep the process. */
-const LINGER_MS = 2_000;
+/** Milliseconds. A command is over when its promise is: a socket or a thread somebody left must not keep the process. */
+const LINGER_MS = 1_000;
 
 /** The whole process: for whatever starts the command by importing this file. */
 export async function start(): Promise<void> {
   toleratePipesThatClose();
   await main(process.argv.slice(2));
-  setTimeout(() => process.exit(), LINGER_MS).unref();
+  setTimeout(() => endAtOnce(Number(process.exitCode ?? EXIT.ok)), LINGER_MS).unref();
 }
 
 function isStartedDirectly(): boolean {

@@ -1,6 +1,8 @@
 /** `run`: the pipelines as one process, until it is told to end or one of them cannot go on. */
 import type { Command } from 'commander';
 import { type CommandContext, EXIT, type ExitCode, withConfig } from './command-context.ts';
+import { endAtOnce } from './common/end-at-once.ts';
+import { onEndingSignals } from './common/ending-signals.ts';
 import type { PipelineProcess } from './common/runner/process.ts';
 import { PIPELINE_FACTORIES, PIPELINE_NAMES, pipelineName } from './factories.ts';
 
@@ -32,29 +34,28 @@ async function runCommand(context: CommandContext, names: string[]): Promise<Exi
 
 /** The first signal drains; the second ends the process at once. What was not yet durable is read again either way. */
 function endOnSignals({ logger, config }: CommandContext, running: PipelineProcess): void {
-  let isEnding = false;
-  const end = (signal: NodeJS.Signals) => {
-    if (isEnding) {
-      logger.warn({ signal }, 'ended at once by a second signal');
-      process.exit(EXIT.failed);
-    }
-    isEnding = true;
+  const first = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'ending');
     running.drain();
-    setTimeout(() => {
+    const watchdog = setTimeout(() => {
       logger.warn(
         { shutdownTimeoutMs: config.shutdownTimeoutMs },
         'not everything could be written in time; it is read again at the next start',
       );
-      process.exit(EXIT.ok);
-    }, config.shutdownTimeoutMs).unref();
+      endAtOnce(EXIT.ok);
+    }, config.shutdownTimeoutMs);
+    watchdog.unref();
+    void running.finished.catch(() => {}).then(() => clearTimeout(watchdog));
   };
-  process.on('SIGTERM', end);
-  process.on('SIGINT', end);
+  const second = (signal: NodeJS.Signals) => {
+    logger.warn({ signal }, 'ended at once by a second signal');
+    endAtOnce(EXIT.failed);
+  };
+  onEndingSignals(['SIGTERM', 'SIGINT'], { first, second });
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       logger.fatal({ err: error }, 'unforeseen error');
-      process.exit(EXIT.failed);
+      endAtOnce(EXIT.failed);
     });
   }
 }

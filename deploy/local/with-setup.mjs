@@ -7,12 +7,21 @@ import { failSetUp, setUp } from './setup.mjs';
 
 /** Set for what runs inside, so that a command started by a command does not look again. */
 const DONE = 'LEDGER_SETUP_DONE';
+/** In the child from its first moment on, whatever it runs: see there. */
+const END_WITH_PARENT = new URL('setup/end-with-parent.mjs', import.meta.url);
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
+
+/** Milliseconds between two looks whether npm is still there, and for an end in good order once it is not. */
+const LOOK_MS = 200;
+const ENDING_MS = 15_000;
 
 const args = process.argv.slice(2);
 let upTo = args[0] === '--up-to' ? args.splice(0, 2)[1] : 'kafka';
 // The pipelines run against anyone's Kafka; only `stack …` starts a broker of its own.
 if (upTo === 'client' && args[1] === 'stack') upTo = 'kafka';
+
+let child = null;
+watchNpm();
 
 const isInside = isNewEnough(process.version) && ['kafka', upTo].includes(process.env[DONE]);
 if (isInside) runFile(process.execPath, process.env);
@@ -26,8 +35,9 @@ function environment(node, java) {
 function runFile(node, env) {
   // Node 22 and 23 announce at every start that running TypeScript is experimental.
   const flags = /^v2[23]\./.test(process.version) ? ['--disable-warning=ExperimentalWarning'] : [];
-  const child = spawn(node, [...flags, ...args], { stdio: 'inherit', env });
-  for (const signal of FORWARDED) process.on(signal, () => forward(child, signal));
+  const tie = `${END_WITH_PARENT.href}?parent=${process.pid}`;
+  child = spawn(node, [...flags, '--import', tie, ...args], { stdio: 'inherit', env });
+  for (const signal of FORWARDED) process.on(signal, () => forward(signal));
   child.on('error', (error) => {
     process.stderr.write(`${node}: ${error.message}\n`);
     process.exit(1);
@@ -42,8 +52,26 @@ function runFile(node, env) {
 }
 
 /** Ctrl-C at a terminal reaches the whole foreground group: passed on, it would count as a second one. */
-function forward(child, signal) {
+function forward(signal) {
   const isFromTerminal =
     signal === 'SIGINT' && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
   if (!isFromTerminal) child.kill(signal);
+}
+
+/**
+ * kill -9 of npm tells nobody, and what npm started would run on unseen. Only npm's end counts: somebody who starts this
+ * file from a shell may close the shell.
+ */
+function watchNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const npm = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === npm) return;
+    clearInterval(timer);
+    if (child === null) process.exit(1);
+    child.kill('SIGTERM');
+    // The child does not outlive this process: see END_WITH_PARENT.
+    setTimeout(() => process.exit(1), ENDING_MS).unref();
+  }, LOOK_MS);
+  timer.unref();
 }

@@ -1,7 +1,7 @@
 /** `stack seed`: fills the configured topics with the example world. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { withConfig } from '../../../pipelines/command-context.ts';
-import { UsageError } from '../../../pipelines/common/errors.ts';
+import { parseDayArgument } from '../../../pipelines/report/time-argument.ts';
 
 /** The world's last day when none is given: fixed, so that a seed alone decides every byte. */
 export const DEFAULT_UNTIL = '2026-10-01';
@@ -9,14 +9,6 @@ export const DEFAULT_UNTIL = '2026-10-01';
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Give a whole number of at most nine digits.');
   return Number(text);
-}
-
-function parseUntil(text: string): number {
-  const until = Date.parse(`${text}T00:00:00Z`);
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || Number.isNaN(until)) {
-    throw new UsageError(`--until: "${text}" is not a day; give it as 2026-10-01`);
-  }
-  return until;
 }
 
 interface SeedOptions {
@@ -39,7 +31,7 @@ export function registerSeedCommand(stack: Command): void {
     .option('--until <day>', 'the last day of the sixty, exclusive (UTC)', DEFAULT_UNTIL)
     .action(
       withConfig(async ({ config, logger }, options: SeedOptions) => {
-        const until = parseUntil(options.until);
+        const until = parseDayArgument('--until', options.until);
         const { produceWorld } = await import('./produce-world.ts');
         const ledger = await produceWorld({
           config,

@@ -11,7 +11,9 @@ export function requestTimeout(timeoutMs: number): RequestPolicyFactory {
     create: (next) => ({
       async sendRequest(request) {
         request.timeout = timeoutMs;
-        const response = await next.sendRequest(request);
+        const response = await next.sendRequest(request).catch((error: unknown) => {
+          throw isOurAbort(error) ? timedOut(`no answer in ${timeoutMs} ms`, error) : error;
+        });
         endWhenSilent(response.readableStreamBody as Stalling | undefined, timeoutMs);
         return response;
       },
@@ -24,8 +26,15 @@ type Stalling = Readable & { setTimeout?(timeoutMs: number, onSilence: () => voi
 
 function endWhenSilent(body: Stalling | undefined, timeoutMs: number): void {
   body?.setTimeout?.(timeoutMs, () => {
-    body.destroy(
-      Object.assign(new Error(`no byte of the body came for ${timeoutMs} ms`), { code: 'ETIMEDOUT' }),
-    );
+    body.destroy(timedOut(`no byte of the body came for ${timeoutMs} ms`));
   });
+}
+
+/** No caller hands the SDK a signal of its own: what is aborted was aborted by the limit, and says only that it was. */
+function isOurAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function timedOut(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { code: 'ETIMEDOUT' });
 }

@@ -60,6 +60,7 @@ export interface KafkaAdmin {
   committedOffsets(group: string, partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   /** False when there was no such group. */
   deleteGroup(group: string): Promise<boolean>;
+  /** Returns at once: the connections go when the last request under way has been answered, or has timed out. */
   close(): void;
 }
 
@@ -78,10 +79,21 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
       },
     },
   );
+  let underWay = 0;
+  let isClosed = false;
+  /** Disconnecting is a call that returns when all requests have: with none under way it holds up nobody. */
+  const disconnectWhenIdle = () => {
+    if (isClosed && underWay === 0) client.disconnect();
+  };
   const ask = async <T>(request: (client: IAdminClient, done: Done<T>) => void) => {
+    if (isClosed) throw new Error('the admin client is closed');
     lastFailure = null;
+    underWay += 1;
     try {
-      return await call(client, request);
+      return await call(client, request).finally(() => {
+        underWay -= 1;
+        disconnectWhenIdle();
+      });
     } catch (error) {
       if (!(error instanceof Outage) || lastFailure === null || !(error.cause instanceof Error)) throw error;
       throw new Outage('kafka', `${error.cause.message}: ${lastFailure}`, { cause: error.cause });
@@ -225,7 +237,11 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
         throwFault(answer[0]?.error);
       }),
 
-    close: () => client.disconnect(),
+    close: () => {
+      if (isClosed) return;
+      isClosed = true;
+      disconnectWhenIdle();
+    },
   };
 }
 

@@ -50,6 +50,11 @@ export interface Timing {
   readonly releaseMs: number;
   /** How long the buffers may be full before reading is paused, so that the group is still polled. */
   readonly pauseAfterMs: number;
+  /**
+   * The broker-side protocol says nothing to a member for which there is no partition: a member that Kafka answers, and
+   * that has heard nothing for so long, has none. Two heartbeats at the brokers' default.
+   */
+  readonly unheardMs: number;
 }
 
 export const DEFAULT_TIMING: Timing = {
@@ -58,6 +63,7 @@ export const DEFAULT_TIMING: Timing = {
   stallMs: 30_000,
   releaseMs: 3_000,
   pauseAfterMs: 500,
+  unheardMs: 10_000,
 };
 
 export interface RunOptions {

@@ -26,6 +26,13 @@ export interface PipelineProcess {
 /** Of the time for shutting down: after it, sinks no longer wait for services that are away. */
 const PATIENCE_SHARE = 0.6;
 
+/**
+ * Of the time for shutting down, and never less than a second: how long a question to the cluster may take. Its thread
+ * cannot be called back, and every write, look and end waits behind the question of the moment.
+ */
+const QUESTION_SHARE = 0.3;
+const LEAST_QUESTION_MS = 1_000;
+
 export async function startProcess(
   { config, logger, clock }: ProcessContext,
   creators: readonly CreatePipeline[],
@@ -37,7 +44,9 @@ export async function startProcess(
   const pipelines = await Promise.all(
     creators.map((create) => create({ config, logger, metrics, clock, signal: givingUp.signal })),
   );
-  const admin = createAdmin(config);
+  const questionMs = Math.max(LEAST_QUESTION_MS, config.shutdownTimeoutMs * QUESTION_SHARE);
+  const requestTimeoutMs = Math.min(config.kafka.requestTimeoutMs, questionMs);
+  const admin = createAdmin({ kafka: { ...config.kafka, requestTimeoutMs } });
   const running: RunningPipeline[] = [];
   const unready = () =>
     running.flatMap(({ name, status }) => status().unready?.replace(/^/, `${name}: `) ?? []);

@@ -43,6 +43,10 @@ class Runner {
   #parts: RunnerParts | null = null;
   #reader: Reader | null = null;
   #watch: Watch | null = null;
+  /** The group has given us our share, be it none: there may be more members than partitions. */
+  #hasShare = false;
+  /** Monotonic milliseconds. */
+  #joinsSince = Number.POSITIVE_INFINITY;
   #fault: { readonly error: unknown } | null = null;
   readonly #said = new Repetition(60_000);
 
@@ -53,14 +57,23 @@ class Runner {
   }
 
   status(): PipelineStatus {
-    const stopped = (this.#parts?.assignment.all ?? []).filter(({ stop }) => stop !== null);
+    const partitions = this.#parts?.assignment.all ?? [];
+    const stopped = partitions.filter(({ stop }) => stop !== null);
+    // A stopped one that is looked at again is still a stopped one.
+    const resolving = partitions.filter(({ phase, stop }) => phase === 'resolving' && stop === null);
     const reasons = [
-      ...(this.#parts === null ? ['not connected to Kafka yet'] : []),
+      ...this.#lackOfPartitions(),
       ...(this.#options.signal.aborted ? ['draining'] : []),
       ...[...this.#outages.values()],
+      ...resolving.map((partition) => `${describePartition(partition)} waits for where to begin`),
       ...stopped.map((partition) => `${describePartition(partition)} stopped: ${partition.stop?.code}`),
     ];
     return { unready: reasons.length === 0 ? null : reasons.join('; ') };
+  }
+
+  #lackOfPartitions(): readonly string[] {
+    if (this.#parts === null) return ['not connected to Kafka yet'];
+    return this.#hasShare ? [] : ['the group has assigned no partitions yet'];
   }
 
   async run(): Promise<void> {
@@ -99,9 +112,14 @@ class Runner {
     const { pipeline, config, signal } = this.#options;
     const settings = consumerSettings(config, { pipeline: pipeline.name });
     const events = {
-      assigned: (partitions: readonly TopicPartition[]) => this.#parts?.assignment.assigned(partitions),
-      revoked: (partitions: readonly TopicPartition[], isLost: boolean) =>
-        void this.#parts?.assignment.revoked(partitions, isLost).catch((error: unknown) => this.#fail(error)),
+      assigned: (partitions: readonly TopicPartition[]) => {
+        this.#hasShare = true;
+        this.#parts?.assignment.assigned(partitions);
+      },
+      revoked: (partitions: readonly TopicPartition[], isLost: boolean) => {
+        if (isLost) this.#joins();
+        void this.#parts?.assignment.revoked(partitions, isLost).catch((error: unknown) => this.#fail(error));
+      },
       failed: (error: kafka.LibrdKafkaError) => this.#clientFailed(error),
     };
     try {
@@ -109,6 +127,7 @@ class Runner {
         async () => {
           const consumer = new Consumer(settings, { events, logger: this.#logger });
           await consumer.connect(pipeline.topics);
+          this.#joins();
           this.#recovered();
           return consumer;
         },
@@ -205,7 +224,7 @@ class Runner {
       clock,
       retentionMs: new Map(roles.map((role) => [names[role], config.kafka.topics[role].retentionMs])),
       heldBackUntil: () => reader.heldBackUntil,
-      reached: () => this.#recovered('kafka'),
+      reached: () => this.#reached(),
       outage: (outage) => this.#outage(outage),
       failed: (error) => this.#fail(error),
     });
@@ -259,6 +278,11 @@ class Runner {
   }
 
   #fail(error: unknown): void {
+    if (this.#ended.signal.aborted && this.#fault === null) {
+      // What was still under way fails because everything it needs is being closed. It is read again.
+      this.#logger.debug({ err: error }, 'failed after the end');
+      return;
+    }
     if (this.#fault === null) {
       this.#fault = { error };
       this.#logger.fatal({ err: error }, 'the pipeline cannot go on');
@@ -287,6 +311,19 @@ class Runner {
   #setOutage({ service, message }: Outage): void {
     this.#outages.set(service, message);
     this.#options.metrics.outage.set({ pipeline: this.#options.pipeline.name, service }, 1);
+  }
+
+  /** It asks the group for a share: at the start, and when the group has taken it for dead. */
+  #joins(): void {
+    this.#hasShare = false;
+    this.#joinsSince = performance.now();
+  }
+
+  /** Kafka has answered the watch. */
+  #reached(): void {
+    const isUnheard = performance.now() - this.#joinsSince >= this.#timing.unheardMs;
+    if (isUnheard && this.#options.config.kafka.groupProtocol === 'consumer') this.#hasShare = true;
+    this.#recovered('kafka');
   }
 
   /** Kafka's answers speak for Kafka alone; a write that succeeds needed all services. */

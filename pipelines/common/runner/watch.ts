@@ -6,6 +6,7 @@ import { NO_REPLAY, type Partition } from './partition.ts';
 import type { RunnerParts } from './parts.ts';
 import { whatToType } from './resolver.ts';
 import { warnOfRetention } from './retention-watch.ts';
+import type { IdsByTopic } from './topic-ids.ts';
 
 export interface WatchOptions {
   readonly parts: RunnerParts;
@@ -91,14 +92,16 @@ export class Watch {
 
   async #check(): Promise<void> {
     const { parts, reached } = this.#options;
-    const { assignment, admin, timing } = parts;
+    const { assignment, admin, topicIds, timing } = parts;
     if (performance.now() - this.#reexaminedAt >= timing.reexamineMs) {
       this.#reexaminedAt = performance.now();
       assignment.reexamine();
     }
     const partitions = assignment.all.filter(({ phase }) => phase === 'reading' || phase === 'stopped');
-    if (partitions.length === 0) return;
-    if (await this.#hasNewTopics(partitions)) return;
+    const ids = await topicIds.fetch();
+    // A member without partitions hears of Kafka by this question alone: nothing else would end its outage.
+    if (partitions.length === 0) return reached();
+    if (this.#restartRenewed(partitions, ids)) return;
     // Positions as of before the question: what has been read since cannot be taken for too much.
     const readBefore = new Map(partitions.map((partition) => [partition, partition.readNext]));
     const factsOf = await readOffsetFacts(admin, partitions);
@@ -117,13 +120,11 @@ export class Watch {
     }
   }
 
-  async #hasNewTopics(partitions: readonly Partition[]): Promise<boolean> {
-    const { assignment, topicIds } = this.#options.parts;
-    const ids = await topicIds.fetch();
+  #restartRenewed(partitions: readonly Partition[], ids: IdsByTopic): boolean {
     const renewed = partitions.filter(
       ({ phase, source }) => phase === 'reading' && ids.get(source.topic) !== source.topicId,
     );
-    assignment.restart(
+    this.#options.parts.assignment.restart(
       renewed,
       'its topic was deleted or made anew; what was not yet written of the old one is gone',
     );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseTimeArgument } from '../../../pipelines/report/time-argument.ts';
+import { parseDayArgument, parseTimeArgument } from '../../../pipelines/report/time-argument.ts';
 
 test.each([
   ['2026-08-01', '2026-08-01T00:00:00.000Z'],
@@ -22,3 +22,14 @@ test.each([
 ])('"%s" is refused with the option and what to type instead', (text) => {
   expect(() => parseTimeArgument('--from', text)).toThrow(/^--from: ".*" is not/);
 });
+
+test('a day alone is its first instant in UTC', () => {
+  expect(new Date(parseDayArgument('--until', '2024-02-29')).toISOString()).toBe('2024-02-29T00:00:00.000Z');
+});
+
+test.each(['2026-02-31', '2026-02-29', '2026-13-01', '2026-08-01T09:30Z', '', 'today'])(
+  '"%s" is no day, and is refused with the option',
+  (text) => {
+    expect(() => parseDayArgument('--until', text)).toThrow(/^--until: ".*" is not a (day|date)/);
+  },
+);

@@ -163,6 +163,19 @@ describe('outages', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test('no answer says for how long it was waited', async () => {
+    const server = await serve(hang);
+    const container = await containerWith({
+      accountUrl: server.url,
+      sasToken: 'sv=1',
+      requestTimeoutMs: 1_000,
+    });
+    const blob = container.getBlockBlobClient('x');
+    const requests = [blob.upload('x', 1), blob.download(), container.exists()];
+    for (const error of await Promise.all(requests.map((request) => request.catch(asOutage))))
+      expect((error as Outage).message).toBe('blob: no answer in 1000 ms');
+  });
+
   test('a body that stops in the middle', async () => {
     const server = await serve((_request, reply) => {
       reply.hijack();

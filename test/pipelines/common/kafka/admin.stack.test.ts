@@ -163,3 +163,15 @@ test('nobody there is an outage that says so, for every question', async () => {
   }
   expect((answers[0] as PromiseRejectedResult).reason.message).toMatch(/Connection refused/);
 });
+
+test('closing waits for nobody: what is under way is answered all the same, and nothing more is asked', async () => {
+  const away = await testConfig({ kafka: { brokers: ['127.0.0.1:1'], requestTimeoutMs: 1_000 } });
+  const nobody = createAdmin(away);
+  const underWay = nobody.listTopics();
+  const before = performance.now();
+  nobody.close();
+  expect(performance.now() - before).toBeLessThan(200);
+  await expect(nobody.listTopics()).rejects.toThrow('the admin client is closed');
+  await expect(underWay).rejects.toThrow(Outage);
+  nobody.close();
+});
