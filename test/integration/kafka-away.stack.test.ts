@@ -8,8 +8,8 @@ import { WholeLedger } from '../helpers/whole-ledger.ts';
 
 /** Milliseconds; `shutdownTimeoutMs` of the default configuration. */
 const SHUTDOWN_MS = 10_000;
-/** Milliseconds for a process that does nothing more than end, on a machine that has other things to do. */
-const AT_ONCE_MS = 1_500;
+/** Milliseconds: far less than a request to Kafka may take, far more than ending does on a machine that has other things to do. */
+const AT_ONCE_MS = 6_000;
 
 let parts: OwnParts;
 let ledger: WholeLedger;
