@@ -25,7 +25,7 @@ import { Watch } from './watch.ts';
 
 /** Parts of the time for shutting down: for writing and committing what is gathered, and for leaving the group. */
 const DRAIN_SHARE = 0.6;
-const LEAVE_SHARE = 0.15;
+const LEAVE_SHARE = 0.1;
 
 /** Returns at once; `finished` says how it went. */
 export function runPipeline(options: RunOptions): RunningPipeline {
