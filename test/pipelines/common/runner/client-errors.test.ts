@@ -16,8 +16,9 @@ describe('judgeClientError', () => {
     const consumer = new kafka.KafkaConsumer({ 'bootstrap.servers': '127.0.0.1:1', 'group.id': 'none' }, {});
     const errors: kafka.LibrdKafkaError[] = [];
     consumer.on('event.error', (error) => errors.push(error));
-    await new Promise<void>((resolve) => consumer.connect({ timeout: 1_000 }, () => resolve()));
-    expect(errors.length).toBeGreaterThan(0);
+    const given = new Promise<void>((resolve) => consumer.connect({ timeout: 4_000 }, () => resolve()));
+    await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await given;
     for (const error of errors) expect(judgeClientError(error)).toBeInstanceOf(Outage);
   });
 
