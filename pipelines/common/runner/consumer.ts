@@ -246,8 +246,7 @@ export class Consumer {
   #onRebalance(error: kafka.LibrdKafkaError, partitions: readonly TopicPartition[]): void {
     const isCooperative = this.#client.rebalanceProtocol() === 'COOPERATIVE';
     if (this.#isClosing) {
-      // Nothing reads any more, and the close itself waits for this answer.
-      this.#client.unassign();
+      this.#letGo();
       return;
     }
     if (error.code === ERRORS.ERR__ASSIGN_PARTITIONS) {
@@ -258,6 +257,17 @@ export class Consumer {
       return;
     }
     this.#events.revoked(partitions, this.#client.assignmentLost());
+  }
+
+  /** Nothing reads any more, and the close itself waits for this answer. */
+  #letGo(): void {
+    try {
+      this.#client.unassign();
+    } catch (error) {
+      // "Erroneous state": the client has gone on with its end by itself, and waits for no answer any more. An error
+      // thrown in here would be nobody's, and end the process before the others have ended.
+      this.#logger.debug({ err: error }, 'the client takes no answer any more');
+    }
   }
 
   #onCommitted(error: kafka.LibrdKafkaError | undefined): void {

@@ -15,10 +15,11 @@ import { Consumer } from './consumer.ts';
 import { Flusher } from './flusher.ts';
 import { Gatherer } from './gatherer.ts';
 import type { Lane } from './lane.ts';
-import { describePartition, type Partition } from './partition.ts';
+import type { Partition } from './partition.ts';
 import type { RunnerParts } from './parts.ts';
 import { DEFAULT_TIMING, type PipelineStatus, type RunningPipeline, type RunOptions } from './pipeline.ts';
 import { Reader } from './reader.ts';
+import { Readiness } from './readiness.ts';
 import { resolvePartitions } from './resolver.ts';
 import { TopicIds } from './topic-ids.ts';
 import { Watch } from './watch.ts';
@@ -37,16 +38,12 @@ class Runner {
   readonly #options: RunOptions;
   readonly #timing;
   readonly #logger;
-  readonly #outages = new Map<string, string>();
+  readonly #readiness: Readiness;
   /** Aborted when nothing may be waited for any more. */
   readonly #ended = new AbortController();
   #parts: RunnerParts | null = null;
   #reader: Reader | null = null;
   #watch: Watch | null = null;
-  /** The group has given us our share, be it none: there may be more members than partitions. */
-  #hasShare = false;
-  /** Monotonic milliseconds. */
-  #joinsSince = Number.POSITIVE_INFINITY;
   #fault: { readonly error: unknown } | null = null;
   readonly #said = new Repetition(60_000);
 
@@ -54,26 +51,21 @@ class Runner {
     this.#options = options;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#logger = options.logger.child({ pipeline: options.pipeline.name });
+    this.#readiness = new Readiness({
+      pipeline: options.pipeline.name,
+      metrics: options.metrics,
+      logger: this.#logger,
+      groupProtocol: options.config.kafka.groupProtocol,
+      unheardMs: this.#timing.unheardMs,
+    });
   }
 
   status(): PipelineStatus {
-    const partitions = this.#parts?.assignment.all ?? [];
-    const stopped = partitions.filter(({ stop }) => stop !== null);
-    // A stopped one that is looked at again is still a stopped one.
-    const resolving = partitions.filter(({ phase, stop }) => phase === 'resolving' && stop === null);
     const reasons = [
-      ...this.#lackOfPartitions(),
       ...(this.#options.signal.aborted ? ['draining'] : []),
-      ...[...this.#outages.values()],
-      ...resolving.map((partition) => `${describePartition(partition)} waits for where to begin`),
-      ...stopped.map((partition) => `${describePartition(partition)} stopped: ${partition.stop?.code}`),
+      ...this.#readiness.reasons(this.#parts?.assignment.all ?? null),
     ];
     return { unready: reasons.length === 0 ? null : reasons.join('; ') };
-  }
-
-  #lackOfPartitions(): readonly string[] {
-    if (this.#parts === null) return ['not connected to Kafka yet'];
-    return this.#hasShare ? [] : ['the group has assigned no partitions yet'];
   }
 
   async run(): Promise<void> {
@@ -113,11 +105,11 @@ class Runner {
     const settings = consumerSettings(config, { pipeline: pipeline.name });
     const events = {
       assigned: (partitions: readonly TopicPartition[]) => {
-        this.#hasShare = true;
+        this.#readiness.hasShare();
         this.#parts?.assignment.assigned(partitions);
       },
       revoked: (partitions: readonly TopicPartition[], isLost: boolean) => {
-        if (isLost) this.#joins();
+        if (isLost) this.#readiness.joins();
         void this.#parts?.assignment.revoked(partitions, isLost).catch((error: unknown) => this.#fail(error));
       },
       failed: (error: kafka.LibrdKafkaError) => this.#clientFailed(error),
@@ -127,8 +119,8 @@ class Runner {
         async () => {
           const consumer = new Consumer(settings, { events, logger: this.#logger });
           await consumer.connect(pipeline.topics);
-          this.#joins();
-          this.#recovered();
+          this.#readiness.joins();
+          this.#readiness.recovered();
           return consumer;
         },
         {
@@ -136,7 +128,7 @@ class Runner {
           signal,
           logger: this.#logger,
           what: 'connection to Kafka',
-          onOutage: (outage) => this.#outage(outage),
+          onOutage: (outage) => this.#readiness.attemptFailed(outage),
         },
       );
     } catch (error) {
@@ -181,8 +173,8 @@ class Runner {
           },
           restart: (partitions, reason) => parts.assignment.restart(partitions, reason),
           stop: (partition, alarm) => parts.assignment.stop(partition, alarm),
-          outage: (outage) => this.#outage(outage),
-          recovered: () => this.#recovered(),
+          outage: (outage) => this.#readiness.attemptFailed(outage),
+          recovered: () => this.#readiness.recovered(),
           hasRoom: () => {
             metrics.bufferedBytes.set(
               { pipeline: pipeline.name },
@@ -224,8 +216,8 @@ class Runner {
       clock,
       retentionMs: new Map(roles.map((role) => [names[role], config.kafka.topics[role].retentionMs])),
       heldBackUntil: () => reader.heldBackUntil,
-      reached: () => this.#reached(),
-      outage: (outage) => this.#outage(outage),
+      reached: () => this.#readiness.reached(),
+      outage: (outage) => this.#readiness.attemptFailed(outage),
       failed: (error) => this.#fail(error),
     });
   }
@@ -237,10 +229,10 @@ class Runner {
         signal: this.#ended.signal,
         logger: this.#logger,
         what: `start offsets of ${parts.pipeline.name}`,
-        onOutage: (outage) => this.#outage(outage),
+        onOutage: (outage) => this.#readiness.attemptFailed(outage),
       });
       if (resolutions.length === 0) return;
-      this.#recovered();
+      this.#readiness.recovered();
       parts.assignment.resolved(resolutions);
     } catch (error) {
       if (!this.#ended.signal.aborted) this.#fail(error);
@@ -298,40 +290,7 @@ class Runner {
     }
     const level = this.#said.isNews(error.message, performance.now()) ? 'warn' : 'debug';
     this.#logger[level]({ err: error }, 'the Kafka client reports an error');
-    if (fault instanceof Outage) this.#setOutage(fault);
+    if (fault instanceof Outage) this.#readiness.away(fault);
     else if (fault === 'suspicious') this.#watch?.suspect();
-  }
-
-  /** An attempt has failed and is repeated. */
-  #outage(outage: Outage): void {
-    this.#setOutage(outage);
-    this.#options.metrics.retries.inc({ pipeline: this.#options.pipeline.name, service: outage.service });
-  }
-
-  #setOutage({ service, message }: Outage): void {
-    this.#outages.set(service, message);
-    this.#options.metrics.outage.set({ pipeline: this.#options.pipeline.name, service }, 1);
-  }
-
-  /** It asks the group for a share: at the start, and when the group has taken it for dead. */
-  #joins(): void {
-    this.#hasShare = false;
-    this.#joinsSince = performance.now();
-  }
-
-  /** Kafka has answered the watch. */
-  #reached(): void {
-    const isUnheard = performance.now() - this.#joinsSince >= this.#timing.unheardMs;
-    if (isUnheard && this.#options.config.kafka.groupProtocol === 'consumer') this.#hasShare = true;
-    this.#recovered('kafka');
-  }
-
-  /** Kafka's answers speak for Kafka alone; a write that succeeds needed all services. */
-  #recovered(only?: string): void {
-    for (const service of only === undefined ? [...this.#outages.keys()] : [only]) {
-      if (!this.#outages.delete(service)) continue;
-      this.#options.metrics.outage.set({ pipeline: this.#options.pipeline.name, service }, 0);
-      this.#logger.info({ service }, 'the outage is over');
-    }
   }
 }
