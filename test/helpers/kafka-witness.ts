@@ -4,6 +4,8 @@ import kafka from '@confluentinc/kafka-javascript';
 
 export interface SeenRecord {
   readonly topic: string;
+  /** Empty when it was not asked for: a topic made anew has its name, and another id. */
+  readonly topicId: string;
   readonly partition: number;
   readonly offset: number;
   readonly timestamp: number;
@@ -12,10 +14,15 @@ export interface SeenRecord {
   readonly headers: readonly (readonly [string, string])[];
 }
 
-/** @param partitions how many each topic has */
+/**
+ * From the first offset that Kafka still has.
+ * @param partitions how many each topic has
+ * @param topicIds of the topics, as they are now
+ */
 export async function consumeAll(
   brokers: readonly string[],
   partitions: ReadonlyMap<string, number>,
+  topicIds: ReadonlyMap<string, string> = new Map(),
 ): Promise<SeenRecord[]> {
   const consumer = new kafka.KafkaConsumer(
     {
@@ -25,7 +32,7 @@ export async function consumeAll(
       'enable.auto.commit': false,
       'enable.partition.eof': true,
     },
-    { 'auto.offset.reset': 'error' },
+    { 'auto.offset.reset': 'earliest' },
   );
   consumer.setDefaultConsumeTimeout(100);
   const unread = new Set<string>();
@@ -40,7 +47,8 @@ export async function consumeAll(
     for (const { topic, partition } of assignment) unread.add(`${topic}/${partition}`);
     consumer.assign(assignment);
     const records: SeenRecord[] = [];
-    while (unread.size > 0) records.push(...(await consume(consumer)).map(seen));
+    while (unread.size > 0)
+      records.push(...(await consume(consumer)).map((message) => seen(message, topicIds)));
     return records;
   } finally {
     await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
@@ -53,9 +61,13 @@ function consume(consumer: kafka.KafkaConsumer): Promise<kafka.Message[]> {
   });
 }
 
-function seen({ topic, partition, offset, timestamp, key, value, headers }: kafka.Message): SeenRecord {
+function seen(
+  { topic, partition, offset, timestamp, key, value, headers }: kafka.Message,
+  topicIds: ReadonlyMap<string, string>,
+): SeenRecord {
   return {
     topic,
+    topicId: topicIds.get(topic) ?? '',
     partition,
     offset,
     timestamp: timestamp ?? -1,
