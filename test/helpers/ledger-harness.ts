@@ -219,7 +219,7 @@ export class LedgerHarness {
         headers ?? [],
       );
     await new Promise<void>((resolve, reject) =>
-      producer.flush(30_000, (error) => (error ? reject(error) : resolve())),
+      producer.flush(120_000, (error) => (error ? reject(error) : resolve())),
     );
     producer.off('delivery-report', note);
     if (refused.length > 0) throw refused[0];
