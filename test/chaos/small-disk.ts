@@ -1,6 +1,6 @@
 /** A file system of its own for one part, small enough to be filled: tmpfs, where the machine lets us mount one. */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { cp, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -36,9 +36,9 @@ export async function tryMount(
     empty,
     unmount,
     async fill() {
-      const { bavail, bsize } = await statfs(folder);
-      // Allocates, as ftruncate would not.
-      await run('fallocate', ['--length', String(bavail * bsize), filler]);
+      await using file = await open(filler, 'w');
+      // Ever smaller pieces: others write meanwhile, and what is left over must not be enough for anybody.
+      for (let size = 1024 * 1024; size >= 512; size /= 2) await writeUntilFull(file, Buffer.alloc(size));
     },
     async keep() {
       await empty();
@@ -49,4 +49,12 @@ export async function tryMount(
       await rename(copy, folder);
     },
   };
+}
+
+async function writeUntilFull(file: FileHandle, piece: Buffer): Promise<void> {
+  try {
+    for (;;) await file.write(piece);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { delivery } from '../../helpers/ledger-values.ts';
-import { eventually, Producer } from '../../helpers/runner-harness.ts';
+import { Producer } from '../../helpers/runner-harness.ts';
 import type { Fault } from '../fault.ts';
 import { batchesOf, gone, hasPartitions, storesSomething } from '../members.ts';
 import type { Trial } from '../trial.ts';
@@ -17,40 +17,52 @@ function clockEnv(shiftMs: number): Record<string, string> {
   return { NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`, CHAOS_CLOCK_SHIFT_MS: String(Math.round(shiftMs)) };
 }
 
+/** Long enough to reach the last second before it is over. */
+const BEFORE_MIDNIGHT_MS = 1_500;
+
 const midnight: Fault = {
   name: 'crash before midnight, replay after it',
   async strike(trial) {
     await trial.members.killAll();
-    // Its clock says 23:59:50 as it starts.
-    const now = Date.now();
-    const shift = Math.ceil(now / DAY_MS) * DAY_MS - 10_000 - now;
-    const env = clockEnv(shift);
-    const shifted = () => Date.now() + shift;
-    const victim = trial.members.start({ env });
-    await hasPartitions(victim);
-    const lastSecond = Math.ceil(now / DAY_MS) * DAY_MS - 1_000;
-    await eventually(() => shifted() >= lastSecond, { what: 'the last second of the day', withinMs: 20_000 });
-    const write = await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), 950 - (shifted() - lastSecond));
-      trial.arena.proxies.blob.onUnderWay = ({ request }) => {
-        if (!isWrite('blob', request)) return;
-        clearTimeout(timer);
-        resolve(true);
-      };
+    const victim = trial.members.start({
+      env: { ...clockEnv(0), CHAOS_CLOCK_MIDNIGHT: String(BEFORE_MIDNIGHT_MS) },
     });
-    trial.arena.proxies.blob.onUnderWay = () => {};
+    await hasPartitions(victim);
+    await storesSomething(victim);
+    const shift = () => Number(/clock jumped by (\d+) ms/.exec(victim.text)?.[1] ?? Number.NaN);
+    victim.signal('SIGUSR2');
+    await victim.until('the clock set', () => !Number.isNaN(shift()));
+    const nextDay = Math.ceil(Date.now() / DAY_MS) * DAY_MS;
+    const shifted = () => Date.now() + shift();
+    await sleep(Math.max(0, nextDay - 1_000 - shifted()));
+    const isWriting = await writesWithin(trial, Math.max(1, nextDay - 50 - shifted()));
     const died = shifted();
     await victim.kill();
-    await sleep(Math.max(0, lastSecond + 1_000 - shifted()));
-    const next = trial.members.start({ env });
+    await sleep(Math.max(0, nextDay - shifted()));
+    const next = trial.members.start({ env: clockEnv(shift()) });
     await storesSomething(next);
-    const isOfThatDay = died >= lastSecond && died < lastSecond + 1_000;
     return {
-      bit: isOfThatDay && victim.logged('clock shifted'),
-      how: `killed at ${new Date(died).toISOString().slice(11, 23)}, a write of the archive under way: ${write}`,
+      bit: died >= nextDay - 1_000 && died < nextDay,
+      how: `killed at ${new Date(died).toISOString().slice(11, 23)}, a write of the archive under way: ${isWriting}`,
     };
   },
 };
+
+/** Resolves when the archive has a write under way, or the time is over. */
+function writesWithin(trial: Trial, ms: number): Promise<boolean> {
+  const proxy = trial.arena.proxies.blob;
+  return new Promise<boolean>((resolve) => {
+    const end = (isWriting: boolean) => {
+      clearTimeout(timer);
+      proxy.onUnderWay = () => {};
+      resolve(isWriting);
+    };
+    const timer = setTimeout(() => end(false), ms);
+    proxy.onUnderWay = ({ request }) => {
+      if (isWrite('blob', request)) end(true);
+    };
+  });
+}
 
 const clockJumps: Fault = {
   name: 'the clock jumps',
@@ -73,13 +85,19 @@ const limitsChanged: Fault = {
   name: 'limits changed between a crash and its replay',
   weight: 2,
   async strike(trial) {
-    await trial.members.killAll();
-    await trial.load.burst(600);
-    const point = trial.random.pick(['after-intent', 'between-segments', 'before-head']);
-    const victim = trial.members.start({ faults: `archive/${point}:${trial.random.between(1, 3)}=SIGKILL` });
-    await gone(victim, `killed at ${point}`);
-    const intents = await openIntents(trial);
     const small = trial.random.between(3, 9);
+    let larger: number[] = [];
+    // Of a quiet partition's batch only a few offsets are open: until there is one that the new limits would cut.
+    for (let kills = 0; kills < 4 && larger.length === 0; kills += 1) {
+      await trial.members.killAll();
+      await trial.load.burst(600);
+      const point = trial.random.pick(['after-intent', 'between-segments', 'before-head']);
+      const victim = trial.members.start({
+        faults: `archive/${point}:${trial.random.between(1, 3)}=SIGKILL`,
+      });
+      await gone(victim, `killed at ${point}`);
+      larger = (await openIntents(trial)).filter((size) => size > small);
+    }
     const limits = { maxBatchRecords: small, maxBatchBytes: 65_536, flushIntervalMs: 50 };
     const configFile = await trial.ledger.configured(`small-${small}`, {
       ...trial.arena.proxied,
@@ -90,7 +108,6 @@ const limitsChanged: Fault = {
     await next.until('batches of the archive', async () => (await batchesOf(next, 'archive')) > 5);
     await next.stop();
     await trial.members.one();
-    const larger = intents.filter((size) => size > small);
     return {
       bit: larger.length > 0,
       how: `${larger.length} unfinished batches of more than ${small} offsets, the new limit`,
