@@ -130,15 +130,15 @@ class Series {
 
   async #one(arena: Arena, plan: Plan): Promise<Outcome> {
     const { results, flags, total } = this.#options;
-    const lines: string[] = [];
-    const { outcome, trial } = await runTrial({ arena, plan, say: (line) => lines.push(line) });
+    const { outcome, trial } = await runTrial({
+      arena,
+      plan,
+      say: (line) => say(`run ${plan.run}: ${line}`),
+    });
     results.add(outcome);
     const verdict = isClean(outcome) ? 'clean' : 'NOT CLEAN';
     say(
-      [
-        `run ${plan.run} (${results.outcomes.length} of ${total}), ${plan.mode}: ${verdict}, ${outcome.records} records, ${outcome.ms} ms`,
-        ...lines,
-      ].join('\n'),
+      `run ${plan.run} (${results.outcomes.length} of ${total}), ${plan.mode}: ${verdict}, ${outcome.records} records, ${outcome.ms} ms`,
     );
     if (isClean(outcome)) {
       await trial.ledger[Symbol.asyncDispose]();

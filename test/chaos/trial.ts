@@ -179,7 +179,7 @@ export async function runTrial(options: TrialOptions): Promise<{ outcome: Outcom
       doing = fault.name;
       const struck = await trial.strike(fault);
       faults.push(struck);
-      say(`  ${fault.name}: ${struck.bit ? 'bit' : 'did not bite'} (${struck.how}), ${struck.ms} ms`);
+      say(`${fault.name}: ${struck.bit ? 'bit' : 'did not bite'} (${struck.how}), ${struck.ms} ms`);
     }
     doing = 'settling';
     await trial.settle();
