@@ -1,14 +1,14 @@
 /** A file system of its own for one part, small enough to be filled: tmpfs, where the machine lets us mount one. */
 import { execFile } from 'node:child_process';
-import { cp, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { cp, type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
 export interface SmallDisk {
-  /** Leaves no byte free. */
-  fill(): Promise<void>;
+  /** @param leaveBytes free; to the last byte when it is nought */
+  fill(options: { leaveBytes: number }): Promise<void>;
   /** Takes away what `fill` has put there. */
   empty(): Promise<void>;
   unmount(): Promise<void>;
@@ -35,8 +35,9 @@ export async function tryMount(
   return {
     empty,
     unmount,
-    async fill() {
+    async fill({ leaveBytes }) {
       await using file = await open(filler, 'w');
+      if (leaveBytes > 0) return writeUntil(file, async () => (await freeBytes(folder)) <= leaveBytes);
       // Ever smaller pieces: others write meanwhile, and what is left over must not be enough for anybody.
       for (let size = 1024 * 1024; size >= 512; size /= 2) await writeUntilFull(file, Buffer.alloc(size));
     },
@@ -49,6 +50,15 @@ export async function tryMount(
       await rename(copy, folder);
     },
   };
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+async function writeUntil(file: FileHandle, isEnough: () => Promise<boolean>): Promise<void> {
+  while (!(await isEnough())) await file.write(Buffer.alloc(4 * 1024 * 1024));
 }
 
 async function writeUntilFull(file: FileHandle, piece: Buffer): Promise<void> {
