@@ -28,6 +28,8 @@ const SETTINGS: Readonly<Record<string, string | number>> = {
   'compression.codec': 'lz4',
   'batch.size': 64 * 1024,
   'linger.ms': 2,
+  // Those in flight behind a refused one would be tried until they time out, and hold up the end of the transaction.
+  'max.in.flight.requests.per.connection': 1,
 };
 
 /** Somebody else has begun to replay the topic: this producer may not write any more, and never will. */
@@ -36,6 +38,22 @@ const FENCED: ReadonlySet<number> = new Set([
   ERRORS.ERR_PRODUCER_FENCED,
   ERRORS.ERR_INVALID_PRODUCER_EPOCH,
 ]);
+
+/** Messages of a transaction that has failed as a whole: the commit says why. */
+const PURGED: ReadonlySet<number> = new Set([
+  ERRORS.ERR__PURGE_QUEUE,
+  ERRORS.ERR__PURGE_INFLIGHT,
+  ERRORS.ERR__FATAL,
+]);
+
+const MOST_ATTEMPTS = 3;
+
+interface FailedAttempt {
+  readonly error: unknown;
+  readonly isTooLarge: boolean;
+  /** Nothing of it can be committed any more: it may be tried again. */
+  readonly isUndone: boolean;
+}
 
 /** One record on its way back. */
 export interface OutgoingReplay {
@@ -51,7 +69,6 @@ export class ReplayProducer {
   readonly #client: kafka.Producer;
   #unanswered = 0;
   #failures: unknown[] = [];
-  #isFenced = false;
 
   private constructor(topic: string, client: kafka.Producer) {
     this.#topic = topic;
@@ -77,11 +94,8 @@ export class ReplayProducer {
       producer.#unanswered -= 1;
       if (error) producer.#failures.push(error);
     });
-    client.on('event.error', (error) => {
-      const code = kafkaErrorCode(error);
-      producer.#isFenced ||= code !== null && FENCED.has(code);
-      logger.debug({ err: error }, 'replay producer');
-    });
+    client.on('event.error', (error) => logger.debug({ err: error }, 'replay producer'));
+    client.setPollInterval(POLL_MS);
     try {
       await call((done) => client.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
       await call((done) => client.initTransactions(TRANSACTION_TIMEOUT_MS, done));
@@ -98,10 +112,11 @@ export class ReplayProducer {
    * @throws {Outage} whether they were sent is for the log to say
    */
   async send(replays: readonly OutgoingReplay[]): Promise<readonly OutgoingReplay[]> {
-    if (replays.length === 0 || (await this.#transaction(replays))) return [];
+    if (replays.length === 0 || (await this.#transaction(replays)) === 'sent') return [];
     // Which one it was is not said: a refused transaction is undone as a whole.
     const tooLarge: OutgoingReplay[] = [];
-    for (const replay of replays) if (!(await this.#transaction([replay]))) tooLarge.push(replay);
+    for (const replay of replays)
+      if ((await this.#transaction([replay])) === 'too large') tooLarge.push(replay);
     return tooLarge;
   }
 
@@ -109,34 +124,58 @@ export class ReplayProducer {
     await new Promise<void>((resolve) => this.#client.disconnect(1_000, () => resolve()));
   }
 
-  /** @returns false when one of them is too large, and nothing was sent */
-  async #transaction(replays: readonly OutgoingReplay[]): Promise<boolean> {
+  /** All or none of them. */
+  async #transaction(replays: readonly OutgoingReplay[]): Promise<'sent' | 'too large'> {
     try {
-      await call((done) => this.#client.beginTransaction(done));
-      this.#failures = [];
-      for (const { partition, key, value, headers, entry } of replays) {
-        this.#produce(this.#topic, partition, { key, value, headers: [...headers] });
-        this.#produce(replayLogTopic(this.#topic), LOG_PARTITION, {
-          key: Buffer.from(`${entry.topic_id}/${entry.partition}/${entry.offset}`),
-          value: Buffer.from(JSON.stringify(entry)),
-          headers: [],
-        });
+      for (let attempt = 1; ; attempt += 1) {
+        const refusal = await this.#attempt(replays);
+        if (refusal === null) return 'sent';
+        await this.#abort();
+        if (refusal.isTooLarge) return 'too large';
+        // The client counts on behind a message that was refused: the transaction after such a one fails, the next not.
+        if (attempt === MOST_ATTEMPTS || !refusal.isUndone) throw refusal.error;
       }
-      await this.#answers();
-      if (this.#failures.length === 0) {
-        faultPoint('in-transaction', 'dead-letters');
-        await call((done) => this.#client.commitTransaction(TRANSACTION_TIMEOUT_MS, done));
-        faultPoint('after-commit', 'dead-letters');
-        return true;
-      }
-      const isTooLarge = (error: unknown) => kafkaErrorCode(error) === ERRORS.ERR_MSG_SIZE_TOO_LARGE;
-      const other = this.#failures.find((failure) => !isTooLarge(failure) && !isPurged(failure));
-      await call((done) => this.#client.abortTransaction(TRANSACTION_TIMEOUT_MS, done));
-      if (other !== undefined) throw other;
-      return false;
     } catch (error) {
-      throw this.#translated(error);
+      throw this.#translated(kafkaErrorCode(error) === ERRORS.ERR__FATAL ? await this.#cause(error) : error);
     }
+  }
+
+  /** "Fatal error" says that nothing goes any more; what goes next says why. */
+  #cause(fatal: unknown): Promise<unknown> {
+    return call((done) => this.#client.beginTransaction(done)).then(
+      () => fatal,
+      (cause: unknown) => cause,
+    );
+  }
+
+  /** @returns why nothing was sent, the transaction still to be aborted; null when it is committed */
+  async #attempt(replays: readonly OutgoingReplay[]): Promise<FailedAttempt | null> {
+    await call((done) => this.#client.beginTransaction(done));
+    this.#failures = [];
+    for (const { partition, key, value, headers, entry } of replays) {
+      this.#produce(this.#topic, partition, { key, value, headers: [...headers] });
+      this.#produce(replayLogTopic(this.#topic), LOG_PARTITION, {
+        key: Buffer.from(`${entry.topic_id}/${entry.partition}/${entry.offset}`),
+        value: Buffer.from(JSON.stringify(entry)),
+        headers: [],
+      });
+    }
+    await this.#answers();
+    const codes = this.#failures.map(kafkaErrorCode);
+    if (codes.includes(ERRORS.ERR_MSG_SIZE_TOO_LARGE))
+      return { error: this.#failures[0], isTooLarge: true, isUndone: true };
+    const other = codes.findIndex((code) => code === null || !PURGED.has(code));
+    if (other >= 0) return { error: this.#failures[other], isTooLarge: false, isUndone: false };
+    faultPoint('in-transaction', 'dead-letters');
+    try {
+      await call((done) => this.#client.commitTransaction(TRANSACTION_TIMEOUT_MS, done));
+    } catch (error) {
+      // Any other error leaves open whether it was committed.
+      if ((error as { isTxnRequiresAbort?: boolean }).isTxnRequiresAbort !== true) throw error;
+      return { error, isTooLarge: false, isUndone: true };
+    }
+    faultPoint('after-commit', 'dead-letters');
+    return null;
   }
 
   #produce(
@@ -148,29 +187,27 @@ export class ReplayProducer {
     this.#unanswered += 1;
   }
 
+  /** Waits no longer than for the first that is bad: those behind a refused message are tried until they time out. */
   async #answers(): Promise<void> {
-    while (this.#unanswered > 0) {
-      this.#client.poll();
-      if (this.#unanswered > 0) await sleep(POLL_MS);
-    }
+    while (this.#unanswered > 0 && this.#failures.length === 0) await sleep(POLL_MS);
+  }
+
+  async #abort(): Promise<void> {
+    await call((done) => this.#client.abortTransaction(TRANSACTION_TIMEOUT_MS, done));
+    // What comes later would be taken for an answer of the next transaction.
+    while (this.#unanswered > 0) await sleep(POLL_MS);
   }
 
   #translated(error: unknown): unknown {
     const code = kafkaErrorCode(error);
-    if (this.#isFenced || (code !== null && FENCED.has(code)))
+    if (code !== null && FENCED.has(code))
       return new Fenced(
-        `another replay of the letters of ${this.#topic} has begun, and goes on alone; what this one had not yet reported was taken back. Run it again when the other has ended`,
+        `another replay of the letters of ${this.#topic} has begun, and goes on alone: run this one again when it has ended, what was sent by then is skipped`,
         { cause: error },
       );
     const translated = asOutage(error instanceof Error ? error : new KafkaError(error as KafkaFault));
     return translated instanceof Error ? translated : new Outage('kafka', String(error));
   }
-}
-
-/** Messages behind a failed one, thrown away with the transaction. */
-function isPurged(error: unknown): boolean {
-  const code = kafkaErrorCode(error);
-  return code === ERRORS.ERR__PURGE_QUEUE || code === ERRORS.ERR__PURGE_INFLIGHT;
 }
 
 function call(request: (done: (error: unknown) => void) => void): Promise<void> {

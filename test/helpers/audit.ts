@@ -227,7 +227,7 @@ export async function auditLetters(
       const isExplained = Boolean(
         dl['dl.code'] && dl['dl.reason'] && !Number.isNaN(Date.parse(dl['dl.at'] ?? '')),
       );
-      const foreign = headers.filter(([name]) => !name.startsWith('dl.'));
+      const foreign = headers.filter(([name]) => !LETTER_HEADERS.has(name));
       return [place, { key: hex(key), value: hex(value), headers: foreign, isExplained }] as const;
     });
     const expected = new Map(
@@ -243,6 +243,11 @@ export async function auditLetters(
   });
   return (await Promise.all(findings)).flat();
 }
+
+/** What a pipeline adds to a letter; `dl.replay-of` it finds on the record. */
+const LETTER_HEADERS = new Set(
+  ['code', 'reason', 'topic', 'topic-id', 'partition', 'offset', 'at', 'cut'].map((name) => `dl.${name}`),
+);
 
 const MAX_FINDINGS = 10;
 
