@@ -35,7 +35,7 @@ export interface CorrectedRecord extends OriginalRecord {
 export class Corrections {
   readonly #options: CorrectionOptions;
   readonly #judge: Judge;
-  readonly #fields = new Map<number, PayloadFields | null>();
+  readonly #fields = new Map<number, PayloadFields>();
   #archive: ArchivePlace | null = null;
 
   constructor(options: CorrectionOptions) {
@@ -78,7 +78,7 @@ export class Corrections {
     if (known !== undefined) return known;
     const schema = await this.#options.schemas.get(schemaId);
     const fields = typeof schema === 'string' ? null : readableFields(schema.inlined);
-    this.#fields.set(schemaId, fields);
+    if (fields !== null) this.#fields.set(schemaId, fields);
     return fields;
   }
 

@@ -7,7 +7,7 @@ import { type CorrectedRecord, type CorrectionOptions, Corrections } from './cor
 import { type Letter, originId } from './letter.ts';
 import { type LetterFilter, lettersOf } from './letters.ts';
 import { type Refusal, refused } from './refusal.ts';
-import { type ReplayContext, type ReplayEntry, readReplays } from './replay-log.ts';
+import { type ReplayContext, type ReplayEntry, type Replays, readReplays } from './replay-log.ts';
 import { type OutgoingReplay, ReplayProducer } from './replay-producer.ts';
 
 /** `replayed` is told when it can be read; in a dry run, what would be. `skipped`: it was sent back before. */
@@ -43,28 +43,50 @@ export async function* replayLetters(
   topic: string,
   options: ReplayOptions,
 ): AsyncGenerator<ReplayOutcome> {
-  const { filter, isDryRun = false } = options;
+  let run: Run | null = null;
+  try {
+    for await (const letter of lettersOf(context, topic, options.filter)) {
+      // Not before there is a letter: it ends every other replay of the topic.
+      run ??= await begin(context, topic, options);
+      const replayedAtMs = run.replays.timeOf(letter.origin);
+      if (replayedAtMs !== null) {
+        yield { outcome: 'skipped', letter, replayedAtMs };
+        continue;
+      }
+      const record = await run.corrections.correct(letter);
+      const { partitions } = run;
+      const refusal = refusalOf(letter, record, { partitions, isForced: options.isForced === true });
+      if (refusal !== null) yield { outcome: 'refused', letter, refusal };
+      else yield* run.window.add(letter, record as CorrectedRecord);
+    }
+    if (run !== null) yield* run.window.send();
+  } finally {
+    await run?.producer?.close();
+  }
+}
+
+interface Run {
+  /** Null in a dry run. */
+  readonly producer: ReplayProducer | null;
+  readonly replays: Replays;
+  readonly window: Window;
+  readonly corrections: Corrections;
+  /** Of the source topic. */
+  readonly partitions: number;
+}
+
+async function begin(context: ReplayContext, topic: string, options: ReplayOptions): Promise<Run> {
+  const isDryRun = options.isDryRun === true;
   const partitions = await partitionsOf(context, topic);
   // Before the log is read: what an earlier replay has under way is either in it by then, or will never be.
   const producer = isDryRun ? null : await ReplayProducer.open(context, topic);
   try {
     const replays = await readReplays(context, topic, { isRequired: !isDryRun });
-    const window = new Window(producer, options);
     const corrections = new Corrections({ ...options, topic });
-    for await (const letter of lettersOf(context, topic, filter)) {
-      const replayedAtMs = replays.timeOf(letter.origin);
-      if (replayedAtMs !== null) {
-        yield { outcome: 'skipped', letter, replayedAtMs };
-        continue;
-      }
-      const record = await corrections.correct(letter);
-      const refusal = refusalOf(letter, record, { partitions, isForced: options.isForced === true });
-      if (refusal !== null) yield { outcome: 'refused', letter, refusal };
-      else yield* window.add(letter, record as CorrectedRecord);
-    }
-    yield* window.send();
-  } finally {
+    return { producer, replays, window: new Window(producer, options), corrections, partitions };
+  } catch (error) {
     await producer?.close();
+    throw error;
   }
 }
 

@@ -88,14 +88,22 @@ export async function readMapping(file: string, config: Pick<Config, 'kafka'>): 
 
 /** @param file its name, for messages */
 export function parseMapping(text: string, file: string): readonly MappingRule[] {
-  const document = parseDocument(text, { prettyErrors: true });
-  const [syntax] = document.errors;
-  if (syntax !== undefined) throw new UsageError(`${file}: ${syntax.message}`);
-  const parsed = mappingSchema.safeParse(document.toJS() as unknown);
+  const parsed = mappingSchema.safeParse(readYaml(text, file));
   if (parsed.success) return parsed.data.rules;
   const faults = parsed.error.issues.flatMap(faultsOf);
   const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
   throw new UsageError(`${file} has ${count}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+}
+
+function readYaml(text: string, file: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true });
+  try {
+    const [fault] = document.errors;
+    if (fault !== undefined) throw fault;
+    return document.toJS() as unknown;
+  } catch (error) {
+    throw new UsageError(`${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 const KEYS = [
