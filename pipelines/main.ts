@@ -42,6 +42,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('./offsets-command.ts')).registerOffsetsCommand],
   },
   {
+    name: 'dead-letters',
+    description: 'records that were refused: list them, look at one, send them back',
+    load: async () => [(await import('./dead-letters/dead-letters-command.ts')).registerDeadLettersCommands],
+  },
+  {
     name: 'report',
     description: 'reports on demand',
     load: async () => [(await import('./report/report-command.ts')).registerReportCommand],
