@@ -8,12 +8,12 @@ import { EXIT, type ExitCode, withExitCode } from '../../../pipelines/command-co
 import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
 import { UsageError } from '../../../pipelines/common/errors.ts';
 import { createAdmin } from '../../../pipelines/common/kafka/admin.ts';
+import { progressBar } from '../../../pipelines/common/progress-bar.ts';
 import { produceWorld } from '../world/produce-world.ts';
 import { DEFAULT_UNTIL } from '../world/seed-command.ts';
 import { campaignTable, compareCampaigns, readCampaignResults } from './campaign-results.ts';
 import { catchUp } from './catch-up.ts';
 import { ledger } from './ledger-process.ts';
-import { progressBar } from './progress-bar.ts';
 import { reconcile, reconciliationTable } from './reconcile.ts';
 
 interface DemoOptions {
