@@ -27,8 +27,13 @@ export interface OffsetsToRead extends TopicPartition {
   readonly end: number;
 }
 
+/** A method that the client has and its types lack. */
+type Client = kafka.KafkaConsumer & {
+  setDefaultIsTimeoutOnlyForFirstMessage(isOnlyForFirst: boolean): void;
+};
+
 export class RangeReader {
-  readonly #client: kafka.KafkaConsumer;
+  readonly #client: Client;
   readonly #stallMs: number;
   #place: TopicPartition | null = null;
   /** The next offset of the partition that is being read. */
@@ -36,7 +41,7 @@ export class RangeReader {
   #ahead: KafkaRecord[] = [];
   #endOfLog = -1;
 
-  private constructor(client: kafka.KafkaConsumer, stallMs: number) {
+  private constructor(client: Client, stallMs: number) {
     this.#client = client;
     this.#stallMs = stallMs;
     client.on('partition.eof', ({ topic, partition, offset }) => {
@@ -52,11 +57,15 @@ export class RangeReader {
         ...FETCH_SETTINGS,
         ...consumerSettings(config, { pipeline: name }),
         'enable.partition.eof': true,
+        // At the end of a log the broker holds a request back for so long, and the next partition behind it.
+        'fetch.wait.max.ms': 20,
         log_level: 0,
       } as kafka.ConsumerGlobalConfig,
       { 'auto.offset.reset': 'error' },
-    );
+    ) as Client;
     client.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
+    // Else a call waits for as many records as it asked for.
+    client.setDefaultIsTimeoutOnlyForFirstMessage(true);
     const timeout = config.kafka.requestTimeoutMs;
     await new Promise<void>((resolve, reject) => {
       client.connect({ timeout }, (error) => (error ? reject(asOutage(error)) : resolve()));
