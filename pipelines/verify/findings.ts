@@ -25,13 +25,10 @@ export interface RecordFinding {
   readonly path?: string | null;
   /** What is particular about this very record: a clause behind the code's meaning. */
   readonly detail?: string;
-  /** Its place among the records that were looked at: two that follow one another become one range. */
-  readonly ordinal?: number;
 }
 
 interface Open {
   readonly key: string;
-  ordinal: number;
   /** Among those listed; -1 when it is not. */
   readonly index: number;
   discrepancy: Discrepancy;
@@ -69,11 +66,10 @@ export class Findings {
   }
 
   /** In the order of the offsets of a partition. */
-  record({ code, source, offset, path = null, detail = '', ordinal = Number.NaN }: RecordFinding): void {
+  record({ code, source, offset, path = null, detail = '' }: RecordFinding): void {
     const key = `${code} ${partitionKey(source)} ${path} ${detail}`;
     const open = this.#open.get(code);
-    if (open?.key === key && open.ordinal + 1 === ordinal) {
-      open.ordinal = ordinal;
+    if (open?.key === key && open.discrepancy.last === offset - 1) {
       const grown = { ...open.discrepancy, last: offset, records: (open.discrepancy.records ?? 0) + 1 };
       if (open.index >= 0) this.#listed[open.index] = grown;
       open.discrepancy = grown;
@@ -82,7 +78,7 @@ export class Findings {
     const message = explain(code, detail);
     const discrepancy = { code, ...source, first: offset, last: offset, records: 1, path, message };
     const index = this.add(discrepancy);
-    this.#open.set(code, { key, ordinal, index, discrepancy });
+    this.#open.set(code, { key, index, discrepancy });
   }
 
   addAll(others: readonly RecordFinding[]): void {

@@ -62,8 +62,7 @@ export async function judgeRows(
   const bounds = boundsOf(judged);
   const stored = await context.rows.digests(stretch.source, stretch, bounds);
   const judging = new RowJudge(stretch.source, bounds, context);
-  for (const [ordinal, expected] of judged.entries())
-    await judging.judge(expected, ordinal, stored.at(expected.offset));
+  for (const expected of judged) await judging.judge(expected, stored.at(expected.offset));
   await judging.finish();
   for (const offset of stored.unmet()) if (!isIn(unsound, offset)) judging.find('row_unarchived', offset);
   return judging.result();
@@ -82,7 +81,6 @@ function boundsOf(judged: readonly Expected[]): TimeBounds {
 
 interface Unplaced extends Expected {
   readonly row: Buffer;
-  readonly ordinal: number;
 }
 
 class RowJudge {
@@ -102,35 +100,34 @@ class RowJudge {
     this.#context = context;
   }
 
-  find(code: VerifyCode, offset: number, about: Pick<RecordFinding, 'detail' | 'ordinal'> = {}): void {
-    this.#findings.push({ code, source: this.#source, offset, ...about });
+  find(code: VerifyCode, offset: number, detail = ''): void {
+    this.#findings.push({ code, source: this.#source, offset, detail });
   }
 
   /** @param found digests of the rows at the record's offset */
-  async judge(expected: Expected, ordinal: number, found: readonly Buffer[]): Promise<void> {
+  async judge(expected: Expected, found: readonly Buffer[]): Promise<void> {
     const { offset, row, fault } = expected;
     const letter = this.#context.letters.kindOf(this.#source, offset);
     if (letter !== 'none') this.#metLetters.push(offset);
     if (found.length > 0) {
-      if (row === null)
-        return this.find('row_of_bad_record', offset, { ordinal, detail: fault?.reason ?? '' });
+      if (row === null) return this.find('row_of_bad_record', offset, fault?.reason ?? '');
       const digest = hash('sha256', row, 'buffer');
       if (found.every((one) => one.equals(digest))) this.#tally.rows += 1;
-      else await this.#differs(expected, row, ordinal);
+      else await this.#differs(expected, row);
       return;
     }
     if (letter !== 'none') {
       this.#tally.letters += 1;
       // Where there is a copy of an earlier record the letter is one too many, but nothing is lost.
-      if (fault === null && letter === 'letter') this.find('letter_of_good_record', offset, { ordinal });
+      if (fault === null && letter === 'letter') this.find('letter_of_good_record', offset);
       return;
     }
     if (offset >= this.#context.next || isIn(this.#context.gaps, offset)) {
       this.#tally.pending += 1;
       return;
     }
-    if (row === null) return this.#withoutLetter(expected, ordinal);
-    this.#unplaced.push({ ...expected, row, ordinal });
+    if (row === null) return this.#withoutLetter(expected);
+    this.#unplaced.push({ ...expected, row });
     if (this.#unplaced.length >= UNPLACED_AT_ONCE) await this.finish();
   }
 
@@ -164,35 +161,35 @@ class RowJudge {
   }
 
   async #judgeUnplaced(one: Unplaced, place: StoredPlace | null): Promise<void> {
-    const { offset, ordinal, row, fault } = one;
+    const { offset, row, fault } = one;
     if (place !== null && isAt(place, this.#source, offset)) {
       this.#outside.push(offset);
       const column = await this.#context.rows.differingColumn(this.#source, offset, row);
       if (column === null) this.#tally.rows += 1;
-      else this.find('row_differs', offset, { ordinal, detail: `in column ${column}` });
+      else this.find('row_differs', offset, `in column ${column}`);
       return;
     }
     if (explains(place, this.#source, one)) {
       this.#tally.copies += 1;
       return;
     }
-    if (fault !== null) return this.#withoutLetter(one, ordinal);
+    if (fault !== null) return this.#withoutLetter(one);
     const detail = place === null ? '' : 'a copy that was recorded later is stored in its place';
-    this.find('row_missing', offset, { ordinal, detail });
+    this.find('row_missing', offset, detail);
   }
 
-  #withoutLetter({ offset, recordedAt, fault }: Expected, ordinal: number): void {
+  #withoutLetter({ offset, recordedAt, fault }: Expected): void {
     if (this.#context.letters.mayHaveExpired(recordedAt)) this.#tally.expiredLetters += 1;
-    else this.find('letter_missing', offset, { ordinal, detail: `${fault?.code}, ${fault?.reason}` });
+    else this.find('letter_missing', offset, `${fault?.code}, ${fault?.reason}`);
   }
 
-  async #differs({ offset }: Expected, row: Buffer, ordinal: number): Promise<void> {
+  async #differs({ offset }: Expected, row: Buffer): Promise<void> {
     this.#explained += 1;
     const column =
       this.#explained > MOST_EXPLAINED
         ? null
         : await this.#context.rows.differingColumn(this.#source, offset, row);
-    this.find('row_differs', offset, { ordinal, detail: column === null ? '' : `in column ${column}` });
+    this.find('row_differs', offset, column === null ? '' : `in column ${column}`);
   }
 }
 

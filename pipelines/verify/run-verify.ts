@@ -65,8 +65,9 @@ export async function runVerify(context: CommandContext, options: RunOptions): P
   }
 }
 
-async function checkWith(
-  { config, logger, clock }: CommandContext,
+/** One check with clients of its own. @throws {Outage} a service cannot be asked */
+export async function checkWith(
+  { config, logger, clock }: Pick<CommandContext, 'config' | 'logger' | 'clock'>,
   question: VerifyQuestion,
 ): Promise<Verdict> {
   const admin = createAdmin(config);
