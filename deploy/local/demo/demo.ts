@@ -142,14 +142,17 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
     heading(`7. One user, over all campaigns: ${tenant} / ${user}, with a profile change that came in late`);
     await ledger(['report', 'user', '--tenant', tenant, '--user', user, '--format', 'table', ...withConfig]);
 
-    heading('8. Where things are');
+    heading('8. Is it all there? Every record in Kafka, archive, ClickHouse and dead letters: verify --deep');
+    const isClean = (await ledger(['verify', '--deep', ...withConfig], { mayFail: true })) === EXIT.ok;
+
+    heading('9. Where things are');
     say(`  configuration  ${configFile}`);
     say(
       `  ClickHouse     ${config.clickhouse.url}   database ${config.clickhouse.database}, views for BI in ${config.clickhouse.biDatabase}`,
     );
     say(`  Blob           container ${config.blob.container}: raw/ (Avro segments), undecodable/, heads/`);
     say(`  Kafka          ${config.kafka.brokers.join(', ')}`);
-    const isBalanced = reconciliation.every((row) => row.isBalanced) && disagreements.length === 0;
+    const isBalanced = reconciliation.every((row) => row.isBalanced) && disagreements.length === 0 && isClean;
     return { isBalanced, tenant, user };
   } finally {
     await clickhouse.close();
