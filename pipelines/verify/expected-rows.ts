@@ -22,8 +22,6 @@ export interface Expected {
   readonly fault: Fault | null;
   /** Milliseconds; NaN without a row. */
   readonly eventTime: number;
-  /** Null without a row, and where the table keeps every row. */
-  readonly identity: readonly string[] | null;
 }
 
 /** The limits on times come from the configuration, which may have been another when the record was judged. */
@@ -33,7 +31,6 @@ const ANY_TIME: TimeLimits = {
 };
 
 export class ExpectedRows {
-  readonly #table: LedgerTable;
   readonly #limits: TimeLimits;
   readonly #encoder: RecordEncoder;
 
@@ -41,7 +38,6 @@ export class ExpectedRows {
     table: LedgerTable,
     { topic, limits, schemas }: { topic: string; limits: TimeLimits; schemas: WriterSchemas },
   ) {
-    this.#table = table;
     this.#limits = limits;
     const { pipeline, spec } = table;
     // What it counts are records of long ago: nobody looks at these metrics.
@@ -61,19 +57,17 @@ export class ExpectedRows {
       const fault = this.#encoder.encode(rows, cursor, sourceText);
       const about = { offset: cursor.offset, recordedAt: cursor.timestamp };
       if (fault !== null) {
-        expected.push({ ...about, row: null, fault, eventTime: Number.NaN, identity: null });
+        expected.push({ ...about, row: null, fault, eventTime: Number.NaN });
         continue;
       }
       // A row that had no room left begins a chunk of its own.
       const row = rows.chunk.subarray(rows.chunk === chunk ? position : 0, rows.position);
       const { eventTime } = this.#encoder;
-      const identity = this.#table.identity?.of(this.#encoder.row) ?? null;
       expected.push({
         ...about,
         row,
         fault: this.#timeFault(about.recordedAt, eventTime),
         eventTime,
-        identity,
       });
     }
     return expected;

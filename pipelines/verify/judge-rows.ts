@@ -135,7 +135,7 @@ class RowJudge {
   async finish(): Promise<void> {
     const unplaced = this.#unplaced;
     this.#unplaced = [];
-    const identities = unplaced.map(({ identity }) => identity ?? []);
+    const identities = unplaced.map(({ row }) => this.#context.rows.identityOf(row));
     const { rows } = this.#context;
     const { min, max } = this.#bounds;
     const near = await rows.byIdentity(identities, min > max ? null : this.#bounds);

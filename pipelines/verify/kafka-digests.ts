@@ -1,5 +1,5 @@
 /** What Kafka still has of a stretch of offsets, as digests to hold the archive's records against. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { ArchivedRecord } from '../archive/segment-reader.ts';
 import { originalValue } from '../archive/segment-reader.ts';
 import type { KafkaRecord, OffsetRange, PartitionRef } from '../common/batch.ts';
@@ -86,9 +86,9 @@ function digestOf({ timestamp, key, value, headers }: Contents): Buffer {
     add(content);
   }
   about.digest().copy(digest, TIMESTAMP_BYTES);
-  const whole = createHash('sha256').update(value === null ? 'null' : 'bytes');
-  if (value !== null) whole.update(value);
-  whole.digest().copy(digest, TIMESTAMP_BYTES + DIGEST_BYTES);
+  // No value has the digest that stands for none.
+  if (value === null) digest.fill(0, TIMESTAMP_BYTES + DIGEST_BYTES);
+  else hash('sha256', value, 'buffer').copy(digest, TIMESTAMP_BYTES + DIGEST_BYTES);
   return digest;
 }
 

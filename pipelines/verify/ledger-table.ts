@@ -2,7 +2,7 @@
 import type { PipelineName } from '../../config/schema.ts';
 import type { TopicRole } from '../../config/topics.ts';
 
-import type { RowSpec, RowView } from '../common/transcode/row-spec.ts';
+import type { RowSpec } from '../common/transcode/row-spec.ts';
 import { CHANGE_ROWS } from '../profiles/rows.ts';
 import { CAMPAIGN_ROWS, DELIVERY_ROWS, FEEDBACK_ROWS } from '../tracking/rows.ts';
 
@@ -21,18 +21,43 @@ export interface LedgerTable {
 export interface Identity {
   /** SQL expressions of type String, the leading ones those of the primary key. */
   readonly expressions: readonly string[];
-  of(row: RowView): readonly string[];
+  /** @param row RowBinary bytes */
+  of(row: Buffer): readonly string[];
 }
 
-const EVENT_IDENTITY = ['tenant_id', 'user_id', 'message_id', 'type', 'event_id'] as const;
+/** How the rows of `events` and `profile_changes` begin. */
+const EVENT_CELLS = ['text', 'text', 'time', 'text', 'text', 'text'] as const;
+const CHANGE_CELLS = ['text', 'text', 'time', 'text'] as const;
+
+/** The first cells of a row as text, times in milliseconds. */
+function leadingCells(row: Buffer, cells: readonly ('text' | 'time')[]): string[] {
+  let at = 0;
+  return cells.map((cell) => {
+    if (cell === 'time') {
+      at += 8;
+      return String(row.readBigInt64LE(at - 8));
+    }
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = row[at++] as number;
+      length |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    at += length;
+    return row.toString('utf8', at - length, at);
+  });
+}
 
 const EVENTS = {
   pipeline: 'tracking',
   table: 'events',
   dayColumn: 'occurred_at',
   identity: {
-    expressions: EVENT_IDENTITY,
-    of: (row) => EVENT_IDENTITY.map((column) => row.text(column) ?? ''),
+    expressions: ['tenant_id', 'user_id', 'message_id', 'type', 'event_id'],
+    of: (row) => {
+      const [tenant, user, _time, message, type, event] = leadingCells(row, EVENT_CELLS);
+      return [tenant, user, message, type, event].map((cell) => cell ?? '');
+    },
   },
 } as const satisfies Omit<LedgerTable, 'spec' | 'columns'>;
 
@@ -58,12 +83,7 @@ export const LEDGER_TABLES: Readonly<Record<TopicRole, LedgerTable>> = {
     // Copies of one change that name different times stand beside one another in the table.
     identity: {
       expressions: ['tenant_id', 'user_id', 'toString(toUnixTimestamp64Milli(changed_at))', 'change_id'],
-      of: (row) => [
-        row.text('tenant_id') ?? '',
-        row.text('user_id') ?? '',
-        String(row.time('changed_at')),
-        row.text('change_id') ?? '',
-      ],
+      of: (row) => leadingCells(row, CHANGE_CELLS),
     },
   },
 };

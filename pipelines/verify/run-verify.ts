@@ -10,6 +10,7 @@ import { startHealthServer } from '../common/http-server.ts';
 import { createAdmin } from '../common/kafka/admin.ts';
 import { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import { retryOutage } from '../common/retry.ts';
+import { boundYoungGeneration } from '../common/runner/young-generation.ts';
 import { showProgress } from './show-progress.ts';
 import { totalOf, type Verdict } from './verdict.ts';
 import { type VerifyQuestion, verify } from './verify.ts';
@@ -30,6 +31,7 @@ export interface RunOptions {
 export async function runVerify(context: CommandContext, options: RunOptions): Promise<ExitCode> {
   const { config, logger } = context;
   const { everyMs, metricsFile, print } = options;
+  boundYoungGeneration();
   const metrics = createVerifyMetrics();
   if (metricsFile !== null) metrics.rememberClean(await lastCleanIn(metricsFile));
   const checkOnce = async (): Promise<ExitCode> => {

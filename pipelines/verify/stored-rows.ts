@@ -135,6 +135,11 @@ export class StoredRows {
     return null;
   }
 
+  /** @param row RowBinary bytes */
+  identityOf(row: Buffer): readonly string[] {
+    return this.#table.identity?.of(row) ?? [];
+  }
+
   /**
    * For each identity the row that was recorded first, in the order asked; null where there is none.
    * @param bounds of the time by which the table is partitioned, null for all of it
