@@ -34,8 +34,6 @@ export interface LettersContext {
 
 export class Letters {
   readonly #flags = new PagedFlags();
-  /** Copies of one letter included. */
-  read = 0;
   /**
    * Kafka timestamp, in milliseconds, before which letters may have passed the retention of their topic: a letter is
    * never older than its record, so the letter of a record recorded since is still there.
@@ -69,7 +67,6 @@ export class Letters {
             if (!this.#note(record, context))
               unreadable.push({ code: 'letter_unreadable', source: at, offset: record.offset });
           }
-          this.read += records.length;
         }
         if (low > 0) this.#expiredBefore = Math.max(this.#expiredBefore, earliest);
       }

@@ -1,5 +1,6 @@
 /** What `verify` has found out. */
 import type { PipelineName } from '../../config/schema.ts';
+import type { VerifiedPartition as ArchivedPartition } from '../archive/verify.ts';
 import type { OffsetRange, PartitionRef } from '../common/batch.ts';
 import type { VerifyCode } from './codes.ts';
 import type { DayCount } from './day-counts.ts';
@@ -12,15 +13,7 @@ export interface VerifiedPartition {
   /** Null where Kafka has no such topic id any more. */
   readonly kafka: KafkaFacts | null;
   /** Null where nothing was ever archived. */
-  readonly archive: {
-    /** Null without a readable head. */
-    readonly begin: number | null;
-    readonly next: number | null;
-    readonly intent: OffsetRange | null;
-    readonly segments: number;
-    readonly records: number;
-    readonly bytes: number;
-  } | null;
+  readonly archive: Omit<ArchivedPartition, keyof PartitionRef> | null;
   readonly pipeline: PipelineName;
   /** What the pipeline needs next; null when it has never written the partition. */
   readonly next: number | null;
