@@ -21,6 +21,7 @@ export class ArchiveDamage {
   readonly #container: ContainerClient;
   readonly #originals: Original[] = [];
   readonly #added: string[] = [];
+  #segments: readonly ArchivedSegment[] | null = null;
 
   constructor(ledger: WholeLedger) {
     const { connectionString, container } = ledger.config.blob;
@@ -29,11 +30,11 @@ export class ArchiveDamage {
     this.#container = service.getContainerClient(container);
   }
 
-  /** The segments of the first batch of a partition. */
+  /** The segments of the first batch of a partition, as they were before any harm. */
   async firstBatch(topic: string, partition: number): Promise<ArchivedSegment[]> {
-    const all = (await readArchive(this.#ledger.config)).filter(
-      (one) => one.topic === topic && one.partition === partition,
-    );
+    // Read once: it is every segment that there is.
+    this.#segments ??= await readArchive(this.#ledger.config);
+    const all = this.#segments.filter((one) => one.topic === topic && one.partition === partition);
     return all.filter(({ first }) => first === all[0]?.first);
   }
 

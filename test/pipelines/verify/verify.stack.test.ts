@@ -119,7 +119,9 @@ async function produceAll(): Promise<void> {
 }
 
 beforeAll(async () => {
-  ledger = await WholeLedger.create(inject('configFile'));
+  // Fewer and larger segments: the load goes on for as long as a check takes.
+  const overrides = { pipelines: { archive: { flushIntervalMs: 1_500 } } };
+  ledger = await WholeLedger.create(inject('configFile'), { overrides });
   damage = new ArchiveDamage(ledger);
   topicIds = await ledger.topicIds();
   metricsFile = join(ledger.folder, 'verify.prom');
