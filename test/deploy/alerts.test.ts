@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createMetrics } from '../../pipelines/common/metrics.ts';
+import { createVerifyMetrics } from '../../pipelines/verify/verify-metrics.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -15,8 +16,9 @@ const { groups } = parse(read('deploy/prometheus/alerts.yaml')) as { groups: { r
 const rules = groups.flatMap((group) => group.rules);
 
 test('every metric in a rule exists', async () => {
-  const metrics = await createMetrics().registry.getMetricsAsJSON();
-  const names = new Set(metrics.map(({ name }) => name));
+  const registries = [createMetrics().registry, createVerifyMetrics().registry];
+  const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()));
+  const names = new Set(metrics.flat().map(({ name }) => name));
   expect(rules.length).toBeGreaterThan(5);
   for (const { alert, expr } of rules) {
     const used = expr.match(/ledger_[a-z_]+/g) ?? [];
