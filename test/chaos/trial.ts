@@ -32,6 +32,8 @@ export interface Plan {
   readonly seed: number;
   readonly mode: Mode;
   readonly faults: readonly Fault[];
+  /** Faults that strike several times strike less often. */
+  readonly isShort?: boolean;
 }
 
 export interface Struck extends Bite {
@@ -68,6 +70,7 @@ export class Trial {
   readonly members: Members;
   readonly random: Random;
   readonly mode: Mode;
+  readonly isShort: boolean;
   readonly holes: Hole[] = [];
   readonly overwrites: OverwriteWatch;
   /** Of topics that are no more. */
@@ -79,6 +82,7 @@ export class Trial {
   ) {
     this.arena = arena;
     this.mode = plan.mode;
+    this.isShort = plan.isShort ?? false;
     this.random = new Random(plan.seed, STREAM.faults);
     this.ledger = parts.ledger;
     this.load = parts.load;
