@@ -54,6 +54,7 @@ export function selectionOf(faults: readonly Fault[], seed: number): Plan[] {
     run,
     seed: random.between(1, 2_000_000_000),
     mode,
+    isShort: true,
     faults: [] as Fault[],
   }));
   cards.forEach((card, index) => {

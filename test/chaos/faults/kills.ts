@@ -75,9 +75,12 @@ const killInRebalance: Fault = {
     const victim = trial.members.start({
       faults: `${pipeline}/during-rebalance:${trial.random.between(1, 2)}=SIGKILL`,
     });
-    // A further change of members, in case it passed too few rebalances by joining.
-    const third = trial.members.start();
-    await hasPartitions(third).catch(() => {});
+    // Further changes of members, until it has passed as many rebalances.
+    for (let changes = 0; changes < 6 && victim.end === null; changes += 1) {
+      const guest = trial.members.start();
+      await Promise.race([hasPartitions(guest), victim.ended]);
+      await guest.stop();
+    }
     if (victim.end === null) await first.stop();
     await gone(victim, `killed in a rebalance of ${pipeline}`);
     const bit = hasBitten(victim, 'during-rebalance', 'SIGKILL');

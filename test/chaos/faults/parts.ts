@@ -6,7 +6,7 @@ import { storesSomething } from '../members.ts';
 import type { Trial } from '../trial.ts';
 import { isWrite } from './answers.ts';
 
-const KILLS = 9;
+const KILLS = { full: 9, short: 3 } as const;
 const UNDER_WAY_MS = 20_000;
 
 /** Resolves when the service has a write in full. @returns null when none comes */
@@ -29,8 +29,9 @@ function killInMidWrite(service: 'clickhouse' | 'blob', most: number): Fault {
     weight: 8,
     async strike(trial) {
       await storesSomething(await trial.members.one());
+      const all = trial.isShort ? KILLS.short : KILLS.full;
       let hits = 0;
-      for (let kills = 0; kills < KILLS; kills += 1) {
+      for (let kills = 0; kills < all; kills += 1) {
         const write = await nextWrite(trial, service);
         await sleep(trial.random.between(0, most));
         // Asked at the very moment of the kill: an answer that is on its way has been written.
@@ -40,7 +41,7 @@ function killInMidWrite(service: 'clickhouse' | 'blob', most: number): Fault {
         await sleep(trial.random.between(0, 500));
         await trial.arena.part(service).start();
       }
-      return { bit: hits > 0, hits, how: `${hits} of ${KILLS} kills had a write under way` };
+      return { bit: hits > 0, hits, how: `${hits} of ${all} kills had a write under way` };
     },
   };
 }
@@ -75,7 +76,7 @@ const killRegistry: Fault = {
     const child = trial.members.start();
     await child.until(
       'an outage of the registry',
-      async () => (await child.metric('ledger_outage', { service: 'registry' })) > 0,
+      async () => (await child.metric('ledger_outage', { service: 'schemaRegistry' })) > 0,
     );
     await sleep(trial.random.between(0, 1_000));
     await trial.arena.part('registry').start();
