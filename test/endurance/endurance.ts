@@ -1,0 +1,98 @@
+/** `npm run endurance`: what must stay bounded over millions of records and minutes of outage, on a local stack of its own. */
+import { Command, InvalidArgumentError } from 'commander';
+import { StackPlace } from '../helpers/stack-place.ts';
+import { backlog } from './backlog.ts';
+import type { Finding, Scenario } from './finding.ts';
+import { findingLine, isClean, reportJson, reportTable, type ScenarioReport } from './report.ts';
+
+const SCENARIOS = { backlog } as const satisfies Record<string, Scenario>;
+
+type ScenarioName = keyof typeof SCENARIOS;
+
+interface Flags {
+  readonly only: readonly ScenarioName[];
+  readonly events: number;
+  readonly minutes: number;
+  readonly seed: number;
+  readonly data?: string;
+}
+
+const names = Object.keys(SCENARIOS) as ScenarioName[];
+
+const program = new Command('endurance')
+  .description(
+    'Shows that memory, delays and take-overs stay within their bounds; docs/reliability.md says what and why.',
+  )
+  .option('--only <names>', `only these: ${names.join(',')}`, list, names)
+  .option('--events <n>', 'records of the backlog of each pipeline', wholeNumber, 10_000_000)
+  .option('--minutes <n>', 'how long each outage lasts', minutes, 10)
+  .option('--seed <n>', 'decides what is produced', wholeNumber, 1)
+  .option('--data <dir>', 'keep the stack here')
+  .action(endurance);
+
+async function endurance({ only, events, minutes, seed, data }: Flags): Promise<void> {
+  // Measured is what config/default.yaml says, whatever this terminal is set up for.
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('CAMPAIGN_LEDGER_')) delete process.env[name];
+  }
+  await using place = await StackPlace.open({
+    program: 'endurance',
+    data: data ?? null,
+    restarts: false,
+    say,
+    // Processes that a scenario started end with this one.
+    killUsers: () => {},
+  });
+  const reports: ScenarioReport[] = [];
+  for (const scenario of only) {
+    say(`\n== ${scenario}`);
+    const findings: Finding[] = [];
+    const begun = performance.now();
+    const found = (finding: Finding) => {
+      findings.push(finding);
+      say(findingLine(finding));
+    };
+    const failure = await SCENARIOS[scenario]({ stack: place.stack, events, minutes, seed, say, found }).then(
+      () => null,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    if (failure !== null) say(`   failed: ${failure}`);
+    const seconds = Math.round((performance.now() - begun) / 1_000);
+    reports.push({ scenario, seconds, findings, failure });
+  }
+  say(reportTable(reports));
+  process.stdout.write(`${JSON.stringify(reportJson(reports, { events, minutes, seed }))}\n`);
+  if (!isClean(reports)) process.exitCode = 1;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0.');
+  return Number(text);
+}
+
+function minutes(text: string): number {
+  if (!/^\d{1,4}(\.\d+)?$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('must be a number of minutes above 0.');
+  return Number(text);
+}
+
+function list(text: string): readonly ScenarioName[] {
+  return text.split(',').map((name) => {
+    const known = names.find((one) => one === name.trim());
+    if (known === undefined) throw new InvalidArgumentError(`'${name}' is none of ${names.join(', ')}.`);
+    return known;
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What failed first, not what failed while everything was being put away because of it.
+  const cause = error instanceof SuppressedError ? error.suppressed : error;
+  say(`endurance: ${cause instanceof Error ? cause.message : String(cause)}`);
+  process.exitCode = 1;
+}
