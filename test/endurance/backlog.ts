@@ -1,4 +1,5 @@
 /** A backlog of millions, read by one process a pipeline at default settings: how much memory, and is all of it there? */
+import type { PipelineName } from '../../config/schema.ts';
 import { progressBar } from '../../deploy/local/demo/progress-bar.ts';
 import type { WorldValue } from '../../deploy/local/world/world-record.ts';
 import { profileLoad } from '../bench/load.ts';
@@ -9,18 +10,19 @@ import { eventLoad } from './load.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { missing, storedBy } from './stored.ts';
 
-const PIPELINES = ['tracking', 'archive', 'profiles'] as const;
 const LOOK_MS = 1_000;
 const SAY_MS = 20_000;
 const GIVE_UP_MS = 4 * 3_600_000;
 
 export const backlog: Scenario = async (options) => {
-  const { stack, events, seed, say } = options;
+  const { stack, events, seed, pipelines, say } = options;
   await using ledger = await WholeLedger.create(stack.configFile, { sizes: 'default' });
   const load = { records: events, seed, until: Math.floor(Date.now() / 86_400_000) * 86_400_000 };
-  await fill(ledger, `events produced`, { records: events, load: eventLoad(load) });
-  await fill(ledger, `profile changes produced`, { records: events, load: profileLoad(load) });
-  for (const pipeline of PIPELINES) {
+  const isRead = (...by: readonly PipelineName[]) => pipelines.some((pipeline) => by.includes(pipeline));
+  if (isRead('tracking', 'archive')) await fill(ledger, 'events', { records: events, load: eventLoad(load) });
+  if (isRead('archive', 'profiles'))
+    await fill(ledger, 'profile changes', { records: events, load: profileLoad(load) });
+  for (const pipeline of pipelines) {
     say(`${pipeline} reads its backlog`);
     await readAll(pipeline, ledger, options);
   }
@@ -31,13 +33,13 @@ async function fill(
   what: string,
   { records, load }: { records: number; load: Iterable<WorldValue> },
 ): Promise<void> {
-  const bar = progressBar(what, records);
+  const bar = progressBar(`${what} produced`, records);
   await produce(config, load, (sent) => bar.update(sent));
   bar.finish();
 }
 
 async function readAll(
-  pipeline: (typeof PIPELINES)[number],
+  pipeline: (typeof pipelines)[number],
   ledger: WholeLedger,
   { say, found }: ScenarioOptions,
 ): Promise<void> {

@@ -1,5 +1,6 @@
 /** `npm run endurance`: what must stay bounded over millions of records and minutes of outage, on a local stack of its own. */
 import { Command, InvalidArgumentError } from 'commander';
+import type { PipelineName } from '../../config/schema.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
 import { backlog } from './backlog.ts';
 import type { Finding, Scenario } from './finding.ts';
@@ -14,8 +15,11 @@ interface Flags {
   readonly events: number;
   readonly minutes: number;
   readonly seed: number;
+  readonly pipelines: readonly PipelineName[];
   readonly data?: string;
 }
+
+const PIPELINES: readonly PipelineName[] = ['tracking', 'archive', 'profiles'];
 
 const names = Object.keys(SCENARIOS) as ScenarioName[];
 
@@ -23,14 +27,15 @@ const program = new Command('endurance')
   .description(
     'Shows that memory, delays and take-overs stay within their bounds; docs/reliability.md says what and why.',
   )
-  .option('--only <names>', `only these: ${names.join(',')}`, list, names)
+  .option('--only <names>', `only these: ${names.join(',')}`, oneOf(names), names)
   .option('--events <n>', 'records of the backlog of each pipeline', wholeNumber, 10_000_000)
+  .option('--pipelines <names>', `whose backlog: ${PIPELINES.join(',')}`, oneOf(PIPELINES), PIPELINES)
   .option('--minutes <n>', 'how long each outage lasts', minutes, 10)
   .option('--seed <n>', 'decides what is produced', wholeNumber, 1)
   .option('--data <dir>', 'keep the stack here')
   .action(endurance);
 
-async function endurance({ only, events, minutes, seed, data }: Flags): Promise<void> {
+async function endurance({ only, data, ...sizes }: Flags): Promise<void> {
   // Measured is what config/default.yaml says, whatever this terminal is set up for.
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('CAMPAIGN_LEDGER_')) delete process.env[name];
@@ -52,7 +57,7 @@ async function endurance({ only, events, minutes, seed, data }: Flags): Promise<
       findings.push(finding);
       say(findingLine(finding));
     };
-    const failure = await SCENARIOS[scenario]({ stack: place.stack, events, minutes, seed, say, found }).then(
+    const failure = await SCENARIOS[scenario]({ ...sizes, stack: place.stack, say, found }).then(
       () => null,
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     );
@@ -61,7 +66,7 @@ async function endurance({ only, events, minutes, seed, data }: Flags): Promise<
     reports.push({ scenario, seconds, findings, failure });
   }
   say(reportTable(reports));
-  process.stdout.write(`${JSON.stringify(reportJson(reports, { events, minutes, seed }))}\n`);
+  process.stdout.write(`${JSON.stringify(reportJson(reports, sizes))}\n`);
   if (!isClean(reports)) process.exitCode = 1;
 }
 
@@ -80,12 +85,13 @@ function minutes(text: string): number {
   return Number(text);
 }
 
-function list(text: string): readonly ScenarioName[] {
-  return text.split(',').map((name) => {
-    const known = names.find((one) => one === name.trim());
-    if (known === undefined) throw new InvalidArgumentError(`'${name}' is none of ${names.join(', ')}.`);
-    return known;
-  });
+function oneOf<Name extends string>(known: readonly Name[]): (text: string) => readonly Name[] {
+  return (text) =>
+    text.split(',').map((asked) => {
+      const name = known.find((one) => one === asked.trim());
+      if (name === undefined) throw new InvalidArgumentError(`'${asked}' is none of ${known.join(', ')}.`);
+      return name;
+    });
 }
 
 try {

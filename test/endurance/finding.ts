@@ -1,4 +1,5 @@
 /** What a scenario found out: one figure held against its bound. */
+import type { PipelineName } from '../../config/schema.ts';
 import type { RunningStack } from '../../deploy/local/stack/start-stack.ts';
 
 export interface Finding {
@@ -15,6 +16,8 @@ export interface ScenarioOptions {
   readonly events: number;
   readonly minutes: number;
   readonly seed: number;
+  /** Whose backlog. */
+  readonly pipelines: readonly PipelineName[];
   readonly say: (line: string) => void;
   /** Told of each figure as soon as it is known: a long run that fails has not been for nothing. */
   readonly found: (finding: Finding) => void;
