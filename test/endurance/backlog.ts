@@ -39,7 +39,7 @@ async function fill(
 }
 
 async function readAll(
-  pipeline: (typeof pipelines)[number],
+  pipeline: PipelineName,
   ledger: WholeLedger,
   { say, found }: ScenarioOptions,
 ): Promise<void> {
