@@ -23,12 +23,12 @@ const DAY_MS = 86_400_000;
 const MOST_ID_BYTES = 1_024;
 const MOST_DEPTH = 100;
 
-/** @param schemaIds that the registry has given out, each to one topic */
+/** @param schemaIds all that the registry has given out, each with the topic that it is for; null: for none of ours */
 export class LetterOracle {
-  readonly #schemaIds: ReadonlyMap<number, TopicRole>;
+  readonly #schemaIds: ReadonlyMap<number, TopicRole | null>;
   readonly #schemas = new Map<TopicRole, RecordSchema>();
 
-  constructor(schemaIds: ReadonlyMap<number, TopicRole>) {
+  constructor(schemaIds: ReadonlyMap<number, TopicRole | null>) {
     this.#schemaIds = schemaIds;
     for (const [role, file] of Object.entries(SCHEMA_FILES))
       this.#schemas.set(role as TopicRole, JSON.parse(readSchemaFile(file)) as RecordSchema);
