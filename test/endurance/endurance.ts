@@ -1,12 +1,16 @@
 /** `npm run endurance`: what must stay bounded over millions of records and minutes of outage, on a local stack of its own. */
 import { Command, InvalidArgumentError } from 'commander';
 import type { PipelineName } from '../../config/schema.ts';
+import { PART_NAMES, type PartName } from '../../deploy/local/stack/stack-state.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
 import { backlog } from './backlog.ts';
 import type { Finding, Scenario } from './finding.ts';
+import { outage } from './outage.ts';
+import { poison } from './poison.ts';
 import { findingLine, isClean, reportJson, reportTable, type ScenarioReport } from './report.ts';
+import { takeover } from './takeover.ts';
 
-const SCENARIOS = { backlog } as const satisfies Record<string, Scenario>;
+const SCENARIOS = { backlog, outage, poison, takeover } as const satisfies Record<string, Scenario>;
 
 type ScenarioName = keyof typeof SCENARIOS;
 
@@ -16,6 +20,8 @@ interface Flags {
   readonly minutes: number;
   readonly seed: number;
   readonly pipelines: readonly PipelineName[];
+  readonly parts: readonly PartName[];
+  readonly burst: number;
   readonly data?: string;
 }
 
@@ -31,6 +37,8 @@ const program = new Command('endurance')
   .option('--events <n>', 'records of the backlog of each pipeline', wholeNumber, 10_000_000)
   .option('--pipelines <names>', `whose backlog: ${PIPELINES.join(',')}`, oneOf(PIPELINES), PIPELINES)
   .option('--minutes <n>', 'how long each outage lasts', minutes, 10)
+  .option('--parts <names>', `what goes away: ${PART_NAMES.join(',')}`, oneOf(PART_NAMES), PART_NAMES)
+  .option('--burst <n>', 'bad records in a burst', wholeNumber, 500_000)
   .option('--seed <n>', 'decides what is produced', wholeNumber, 1)
   .option('--data <dir>', 'keep the stack here')
   .action(endurance);

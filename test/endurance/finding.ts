@@ -1,5 +1,6 @@
 /** What a scenario found out: one figure held against its bound. */
 import type { PipelineName } from '../../config/schema.ts';
+import type { PartName } from '../../deploy/local/stack/stack-state.ts';
 import type { RunningStack } from '../../deploy/local/stack/start-stack.ts';
 
 export interface Finding {
@@ -18,6 +19,10 @@ export interface ScenarioOptions {
   readonly seed: number;
   /** Whose backlog. */
   readonly pipelines: readonly PipelineName[];
+  /** Which outages. */
+  readonly parts: readonly PartName[];
+  /** Records of a burst. */
+  readonly burst: number;
   readonly say: (line: string) => void;
   /** Told of each figure as soon as it is known: a long run that fails has not been for nothing. */
   readonly found: (finding: Finding) => void;

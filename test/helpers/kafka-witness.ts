@@ -17,6 +17,17 @@ export async function consumeAll(
   brokers: readonly string[],
   partitions: ReadonlyMap<string, number>,
 ): Promise<SeenRecord[]> {
+  const records: SeenRecord[] = [];
+  await consumeEach(brokers, partitions, (record) => records.push(record));
+  return records;
+}
+
+/** As `consumeAll` for more than fit into memory. */
+export async function consumeEach(
+  brokers: readonly string[],
+  partitions: ReadonlyMap<string, number>,
+  each: (record: SeenRecord) => void,
+): Promise<void> {
   const consumer = new kafka.KafkaConsumer(
     {
       'bootstrap.servers': brokers.join(','),
@@ -39,9 +50,7 @@ export async function consumeAll(
     );
     for (const { topic, partition } of assignment) unread.add(`${topic}/${partition}`);
     consumer.assign(assignment);
-    const records: SeenRecord[] = [];
-    while (unread.size > 0) records.push(...(await consume(consumer)).map(seen));
-    return records;
+    while (unread.size > 0) for (const message of await consume(consumer)) each(seen(message));
   } finally {
     await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
   }
