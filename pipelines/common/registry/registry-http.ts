@@ -22,17 +22,15 @@ export interface RegistryHttp {
 }
 
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json';
+const MAX_CONNECTIONS = 8;
 /** Bytes. Schemas are small; a stream without end is not one. */
-const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
-export function createRegistryHttp(
-  settings: Config['schemaRegistry'],
-  { connections = 8 }: { connections?: number } = {},
-): RegistryHttp {
+export function createRegistryHttp(settings: Config['schemaRegistry']): RegistryHttp {
   const { url, username, password, timeoutMs, tls } = settings;
   const base = url.replace(/\/+$/, '');
   const agent = new Agent({
-    connections,
+    connections: MAX_CONNECTIONS,
     connectTimeout: timeoutMs,
     maxResponseSize: MAX_RESPONSE_BYTES,
     connect: readTls('schemaRegistry.tls', tls),
@@ -56,7 +54,8 @@ export function createRegistryHttp(
           signal: AbortSignal.timeout(timeoutMs),
         });
         const answer = { status: response.statusCode, body: parsed(await response.body.text()) };
-        if (isRefusal(answer.status)) throw outage(`${what} was answered with ${answer.status}`);
+        if (isRefusal(answer.status))
+          throw outage(`${what} was answered with ${answer.status}${advice(answer.status)}`);
         return answer;
       } catch (error) {
         if (error instanceof Outage) throw error;
@@ -75,6 +74,10 @@ export function basicAuthorization(username: string, password: string): string {
 /** Of the request as such, whatever it asked for: the registry is unwell, or somebody has to let us in. */
 function isRefusal(status: number): boolean {
   return isOutageStatus(status) || status === 401 || status === 403;
+}
+
+function advice(status: number): string {
+  return status === 401 || status === 403 ? ': check schemaRegistry.username and password' : '';
 }
 
 function outage(message: string, cause?: unknown): Outage {

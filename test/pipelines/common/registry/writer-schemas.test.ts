@@ -121,6 +121,34 @@ describe('WriterSchemas', () => {
     expect(schemas.peek(1)).toBeUndefined();
   });
 
+  it('hangs up on an answer without end long before it fills the memory', async () => {
+    let sent = 0;
+    const piece = Buffer.alloc(256 * 1024, ' ');
+    const { schemas } = await registry(
+      (_request, response) => {
+        const more = () => {
+          for (sent += piece.length; response.write(piece); sent += piece.length);
+        };
+        response.writeHead(200).on('drain', more).write('{"schema":"');
+        more();
+      },
+      { timeoutMs: 60_000 },
+    );
+    await expect(schemas.get(1)).rejects.toThrow(Outage);
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('follows references no further than anybody nests them', async () => {
+    const { schemas, asked } = await registry((request, response) =>
+      json(200, {
+        schema: '"x.Y"',
+        references: [{ name: 'x.Y', subject: `s${request.url?.length}`, version: asked.length }],
+      })(request, response),
+    );
+    expect(await schemas.get(1)).toBe('unusable');
+    expect(asked.length).toBeLessThan(2_000);
+  });
+
   it('sends basic credentials and does not put them into errors', async () => {
     const seen: (string | undefined)[] = [];
     const { schemas } = await registry(
