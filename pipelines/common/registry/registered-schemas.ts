@@ -1,10 +1,16 @@
 /**
- * Schemas as the registry gives them out (Confluent's REST interface). Asked with plain requests and not by a registry
- * client: those hide the text as registered and the code of a 404, and hold an answer of any length in memory.
+ * Schemas as the registry gives them out, by `@kafkajs/confluent-schema-registry`. That library hands out a decoder of
+ * its own and keeps the rest to itself, so a middleware keeps the texts as registered. Of a 404 it keeps only the
+ * status, which a proxy or a wrong address answers too: such a path is asked for once more, to read the registry's code.
  */
+import type { Agent } from 'node:http';
+import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
+import type { SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
 import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../errors.ts';
-import { createRegistryHttp, type RegistryHttp } from './registry-http.ts';
+import { readTls } from '../tls.ts';
+import { createBoundedAgent } from './bounded-agent.ts';
+import { createRegistryHttp, MAX_RESPONSE_BYTES, type RegistryHttp } from './registry-http.ts';
 
 /** One schema in the words of the registry. */
 export interface RegisteredSchema {
@@ -14,26 +20,51 @@ export interface RegisteredSchema {
 }
 
 export interface RegisteredSchemaWithReferences extends RegisteredSchema {
-  /** All schemas that it refers to, however deep; null when one of them is gone, or they are more than anybody uses. */
+  /** All schemas that it refers to, however deep; null when one of them is gone or could not be followed. */
   readonly references: readonly RegisteredSchema[] | null;
 }
 
-/** As in an answer, which promises nothing about its shape. */
-interface Answered extends RegisteredSchema {
-  readonly references?: unknown;
-}
+type Middleware = NonNullable<SchemaRegistryAPIClientArgs['middlewares']>[number];
+type Response = Awaited<ReturnType<Parameters<NonNullable<ReturnType<Middleware>['response']>>[0]>>;
 
+/** What one request of a lookup came to. */
+type Answer =
+  | { readonly kind: 'schema'; readonly isRoot: boolean; readonly schema: RegisteredSchema }
+  | { readonly kind: 'missing'; readonly isRoot: boolean };
+
+/** Connections at once. */
+const MAX_SOCKETS = 8;
 /** Codes in the body of a 404 by which a registry says that it does not know a subject, a version or a schema. */
 const NOT_KNOWN = new Set([40401, 40402, 40403]);
-/** Each costs a request. */
-const MAX_REFERENCES = 200;
 
 export class RegisteredSchemas {
+  readonly #agent: Agent;
+  readonly #client: SchemaRegistryAPIClientArgs;
+  readonly #timeoutMs: number;
   readonly #http: RegistryHttp;
+  /** Of the configured address, without a slash at its end. */
+  readonly #basePath: string;
 
   /** @throws {UsageError} the certificates that the configuration names cannot be read */
   constructor(settings: Config['schemaRegistry']) {
+    const { url, username, password, timeoutMs, tls } = settings;
+    this.#timeoutMs = timeoutMs;
     this.#http = createRegistryHttp(settings);
+    this.#basePath = new URL(url).pathname.replace(/\/+$/, '');
+    this.#agent = createBoundedAgent(new URL(url).protocol, {
+      keepAlive: true,
+      maxSockets: MAX_SOCKETS,
+      maxAnswerBytes: MAX_RESPONSE_BYTES,
+      ...readTls('schemaRegistry.tls', tls),
+    });
+    this.#client = {
+      host: url.replace(/\/+$/, ''),
+      clientId: 'campaign-ledger',
+      agent: this.#agent,
+      // There is one retry, above this.
+      retry: { retries: 0 },
+      ...(username === null ? {} : { auth: { username, password: password ?? '' } }),
+    };
   }
 
   /**
@@ -41,46 +72,117 @@ export class RegisteredSchemas {
    * @throws {Outage} the registry cannot be asked, or does not answer as a registry does
    */
   async find(id: number): Promise<RegisteredSchemaWithReferences | null> {
-    const root = await this.#get(`/schemas/ids/${id}`);
-    return root === null ? null : { ...root, references: await this.#referencesOf(root) };
+    const asked: Promise<Answer>[] = [];
+    // One client a lookup: one with references makes several requests, and their answers belong together.
+    const ending = new AbortController();
+    const middlewares = [this.#keep(asked, ending.signal)];
+    const registry = new SchemaRegistry({ ...this.#client, middlewares });
+    await this.#withinTime(id, registry.getSchema(id)).finally(() => ending.abort());
+    const answers = await Promise.all(asked);
+    const root = answers.find(({ isRoot }) => isRoot);
+    if (root === undefined) throw new Outage('schemaRegistry', `GET /schemas/ids/${id} was not answered`);
+    if (root.kind === 'missing') return null;
+    const others = answers.filter(({ isRoot }) => !isRoot);
+    const references = others.flatMap((answer) => (answer.kind === 'schema' ? [answer.schema] : []));
+    return { ...root.schema, references: references.length === others.length ? references : null };
   }
 
   async close(): Promise<void> {
+    this.#agent.destroy();
     await this.#http.close();
   }
 
-  async #referencesOf(root: Answered): Promise<readonly RegisteredSchema[] | null> {
-    const found = new Map<string, RegisteredSchema>();
-    const open = pathsOf(root);
-    for (let path = open.pop(); path !== undefined; path = open.pop()) {
-      if (found.has(path)) continue;
-      const schema = found.size < MAX_REFERENCES ? await this.#get(path) : null;
-      if (schema === null) return null;
-      found.set(path, schema);
-      open.push(...pathsOf(schema));
+  /** What the library makes of the answers does not matter; that it ends does: an answer cut in the middle never ends. */
+  async #withinTime(id: number, lookup: Promise<unknown>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () =>
+          reject(
+            new Outage('schemaRegistry', `GET /schemas/ids/${id} was not answered in ${this.#timeoutMs} ms`),
+          ),
+        this.#timeoutMs,
+      );
+    });
+    try {
+      await Promise.race([lookup.catch(() => {}), tooLate]);
+    } finally {
+      clearTimeout(timer);
     }
-    return [...found.values()];
   }
 
-  /** @returns null when the registry says that there is no such thing */
-  async #get(path: string): Promise<Answered | null> {
-    const { status, body } = await this.#http.send('GET', path);
-    const answer = body as { schema?: unknown; error_code?: unknown } | null;
-    if (status === 200 && typeof answer?.schema === 'string') return answer as Answered;
-    // A proxy or a wrong address answers 404 too, but not with the code of a registry.
-    if (status === 404 && NOT_KNOWN.has(Number(answer?.error_code))) return null;
+  /** @param signal aborted when the lookup is over: an answer that still comes in would be kept for nobody */
+  #keep(asked: Promise<Answer>[], signal: AbortSignal): Middleware {
+    return () => ({
+      request: (request) =>
+        // A version that was deleted since must still be found by those that refer to it.
+        request.enhance({
+          timeout: this.#timeoutMs,
+          signal,
+          params: request.params().version === undefined ? {} : { deleted: true, name: undefined },
+        }),
+      response: (next) => {
+        const answered = next();
+        const answer = answered.then(answerOf, (error: unknown) => this.#answerOfError(error));
+        // Looked at when the lookup has ended; until then nobody is told of a failure.
+        answer.catch(() => {});
+        asked.push(answer);
+        return answered;
+      },
+    });
+  }
+
+  async #answerOfError(error: unknown): Promise<Answer> {
+    const { status, url, message } = error as { status?: number; url?: string; message: string };
+    const path = this.#pathOf(url);
+    if (status !== 404 || path === undefined) {
+      throw new Outage('schemaRegistry', `the lookup of a schema failed: ${message}${advice(status)}`, {
+        cause: error,
+      });
+    }
+    const again = await this.#http.send('GET', path);
+    const code = (again.body as { error_code?: unknown } | null)?.error_code;
+    if (again.status === 404 && NOT_KNOWN.has(Number(code))) return { kind: 'missing', isRoot: isRoot(path) };
     throw new Outage(
       'schemaRegistry',
-      `GET ${path} was answered with ${status}, but not as a schema registry does: check schemaRegistry.url`,
+      `GET ${path} was answered with ${again.status}, but not as a schema registry does: check schemaRegistry.url`,
     );
+  }
+
+  /** @param requested as the library's errors name it, for example `get https://host/base/schemas/ids/7` */
+  #pathOf(requested: string | undefined): string | undefined {
+    if (requested === undefined) return undefined;
+    const { pathname, search } = new URL(requested.slice(requested.indexOf(' ') + 1));
+    return pathname.slice(this.#basePath.length) + search;
   }
 }
 
-/** A version that was deleted since must still be found by those that refer to it. */
-function pathsOf({ references }: Answered): string[] {
-  if (!Array.isArray(references)) return [];
-  return references.map((reference: unknown) => {
-    const { subject, version } = (reference ?? {}) as { subject?: unknown; version?: unknown };
-    return `/subjects/${encodeURIComponent(String(subject))}/versions/${encodeURIComponent(String(version))}?deleted=true`;
-  });
+/** @throws {Outage} for what no registry answers */
+function answerOf(response: Response): Answer {
+  const path = response.request().path();
+  const body = parseObject(response.rawData() as string | null);
+  if (typeof body?.schema === 'string') {
+    return { kind: 'schema', isRoot: isRoot(path), schema: body as unknown as RegisteredSchema };
+  }
+  throw new Outage(
+    'schemaRegistry',
+    `GET ${path} was answered with ${response.status()}, but not as a schema registry does: check schemaRegistry.url`,
+  );
+}
+
+function isRoot(path: string): boolean {
+  return path.startsWith('/schemas/ids/');
+}
+
+function advice(status: number | undefined): string {
+  return status === 401 || status === 403 ? ': check schemaRegistry.username and password' : '';
+}
+
+function parseObject(text: string | null): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text ?? '');
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
 }

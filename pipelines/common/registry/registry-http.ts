@@ -24,7 +24,7 @@ export interface RegistryHttp {
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json';
 const MAX_CONNECTIONS = 8;
 /** Bytes. Schemas are small; a stream without end is not one. */
-const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+export const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
 export function createRegistryHttp(settings: Config['schemaRegistry']): RegistryHttp {
   const { url, username, password, timeoutMs, tls } = settings;
@@ -54,8 +54,7 @@ export function createRegistryHttp(settings: Config['schemaRegistry']): Registry
           signal: AbortSignal.timeout(timeoutMs),
         });
         const answer = { status: response.statusCode, body: parsed(await response.body.text()) };
-        if (isRefusal(answer.status))
-          throw outage(`${what} was answered with ${answer.status}${advice(answer.status)}`);
+        if (isRefusal(answer.status)) throw outage(`${what} was answered with ${answer.status}`);
         return answer;
       } catch (error) {
         if (error instanceof Outage) throw error;
@@ -74,10 +73,6 @@ export function basicAuthorization(username: string, password: string): string {
 /** Of the request as such, whatever it asked for: the registry is unwell, or somebody has to let us in. */
 function isRefusal(status: number): boolean {
   return isOutageStatus(status) || status === 401 || status === 403;
-}
-
-function advice(status: number): string {
-  return status === 401 || status === 403 ? ': check schemaRegistry.username and password' : '';
 }
 
 function outage(message: string, cause?: unknown): Outage {
