@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.stack.test.ts'],
+          exclude: ['test/**/*.{stack,chaos}.test.ts'],
           sequence: { groupOrder: 0 },
         },
       },

@@ -181,9 +181,12 @@ function badOnes(ledger: WholeLedger, role: StreamRole, burst: Burst): Sent[] {
 async function lettersOf(ledger: WholeLedger, role: StreamRole): Promise<ReadonlySet<string>> {
   const origins = new Set<string>();
   const topic = deadLetterTopic(ledger.topic(role));
-  await consumeEach(ledger.config.kafka.brokers, await ledger.partitions([topic]), ({ headers }) => {
-    const dl = Object.fromEntries(headers);
-    origins.add(`${dl['dl.partition']}/${dl['dl.offset']}`);
-  });
+  await consumeEach(
+    { brokers: ledger.config.kafka.brokers, partitions: await ledger.partitions([topic]) },
+    ({ headers }) => {
+      const dl = Object.fromEntries(headers);
+      origins.add(`${dl['dl.partition']}/${dl['dl.offset']}`);
+    },
+  );
   return origins;
 }

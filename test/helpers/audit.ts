@@ -1,9 +1,10 @@
 /** Holds everything that a ledger stores against what a plain consumer reads from Kafka: nothing lost, nothing twice. */
-import { isDeepStrictEqual } from 'node:util';
 import type { TopicRole } from '../../config/topics.ts';
 import { type ArchivedRecord, type ArchivedSegment, readArchive } from './archive-witness.ts';
+import { compare, type Finding, textsOf, withoutRepeats } from './findings.ts';
 import type { SeenRecord } from './kafka-witness.ts';
 import {
+  type EventRow,
   expectedEvents,
   expectedMessages,
   expectedVersions,
@@ -11,20 +12,43 @@ import {
   type Judged,
   judge,
 } from './ledger-oracle.ts';
+import { expectedStats, roundedSum, STATS_COLUMNS } from './stats-oracle.ts';
 import { ROLES, type WholeLedger } from './whole-ledger.ts';
+
+export { differences } from './findings.ts';
+
+/** Offsets that Kafka dropped before anybody had read them, and whose loss somebody has accepted. */
+export interface Hole {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly first: number;
+  readonly last: number;
+}
 
 /** What Kafka has, judged. */
 export interface Evidence {
   readonly records: Readonly<Record<TopicRole, readonly SeenRecord[]>>;
   readonly judged: Readonly<Record<TopicRole, Judged>>;
   readonly topicIds: ReadonlyMap<string, string>;
+  readonly holes: readonly Hole[];
 }
 
-export async function gatherEvidence(ledger: WholeLedger): Promise<Evidence> {
+export type SeenRecords = Readonly<Record<TopicRole, readonly SeenRecord[]>>;
+
+/** Every record that Kafka has now. */
+export async function witness(ledger: WholeLedger): Promise<SeenRecords> {
   const [definitions = [], delivery = [], feedback = [], profiles = []] = await Promise.all(
     ROLES.map((role) => ledger.records(role)),
   );
-  const records = { definitions, delivery, feedback, profiles };
+  return { definitions, delivery, feedback, profiles };
+}
+
+/** @param records those that Kafka has now, when left out */
+export async function gatherEvidence(
+  ledger: WholeLedger,
+  { records: given, holes = [] }: { records?: SeenRecords; holes?: readonly Hole[] } = {},
+): Promise<Evidence> {
+  const records = given ?? (await witness(ledger));
   const of = (role: TopicRole) => judge(records[role], role, ledger.writers(role));
   return {
     records,
@@ -35,37 +59,46 @@ export async function gatherEvidence(ledger: WholeLedger): Promise<Evidence> {
       profiles: of('profiles'),
     },
     topicIds: await ledger.topicIds(),
+    holes,
   };
 }
 
 /** Every discrepancy as a line; none when all is well. */
 export async function audit(ledger: WholeLedger, evidence?: Evidence): Promise<string[]> {
-  const seen = evidence ?? (await gatherEvidence(ledger));
+  return textsOf(await auditFindings(ledger, evidence ?? (await gatherEvidence(ledger))));
+}
+
+export async function auditFindings(ledger: WholeLedger, evidence: Evidence): Promise<Finding[]> {
   return [
-    ...(await auditArchive(ledger, seen)),
-    ...(await auditEvents(ledger, seen)),
-    ...(await auditDefinitions(ledger, seen)),
-    ...(await auditProfiles(ledger, seen)),
-    ...(await auditLetters(ledger, seen, { mayRepeat: true })),
+    ...(await archiveFindings(ledger, evidence)),
+    ...(await eventFindings(ledger, evidence)),
+    ...(await definitionFindings(ledger, evidence)),
+    ...(await profileFindings(ledger, evidence)),
+    ...(await letterFindings(ledger, evidence, { mayRepeat: true })),
   ];
 }
 
 export async function auditArchive(
   ledger: WholeLedger,
-  { records, topicIds }: Pick<Evidence, 'records' | 'topicIds'>,
+  evidence: Pick<Evidence, 'records'> & Partial<Pick<Evidence, 'holes'>>,
 ): Promise<string[]> {
+  return textsOf(await archiveFindings(ledger, evidence));
+}
+
+async function archiveFindings(
+  ledger: WholeLedger,
+  { records, holes = [] }: Pick<Evidence, 'records'> & Partial<Pick<Evidence, 'holes'>>,
+): Promise<Finding[]> {
   const segments = await readArchive(ledger.config);
-  const findings = chainFaults(segments);
+  const findings = chainFaults(segments, holes);
   for (const role of ROLES) {
     const topic = ledger.topic(role);
     const own = segments.filter((segment) => segment.topic === topic);
-    if (own.some(({ topicId }) => topicId !== topicIds.get(topic)))
-      findings.push(`${topic}: another topic's id`);
     findings.push(
-      ...differences(`archive of ${topic}`, {
+      ...compare(`archive of ${topic}`, {
         expected: new Map(records[role].map((record) => [placeOf(record), comparable(record)])),
-        actual: own.flatMap((segment) =>
-          segment.records.map((record) => [placeOf(record), comparable(record)] as const),
+        actual: own.flatMap(({ topicId, records }) =>
+          records.map((record) => [placeOf({ ...record, topicId }), comparable(record)] as const),
         ),
       }),
     );
@@ -73,7 +106,8 @@ export async function auditArchive(
   return findings;
 }
 
-const placeOf = ({ partition, offset }: { partition: number; offset: number }) => `${partition}/${offset}`;
+const placeOf = ({ topicId, partition, offset }: Pick<SeenRecord, 'topicId' | 'partition' | 'offset'>) =>
+  `${partition}/${offset} of ${topicId}`;
 
 const hex = (bytes: Buffer | null) => bytes?.toString('hex') ?? null;
 
@@ -81,20 +115,27 @@ function comparable({ timestamp, key, value, headers }: SeenRecord | ArchivedRec
   return { timestamp, key: hex(key), value: hex(value), headers };
 }
 
-/** From offset 0 on without gap or overlap, each batch with all its parts, each part as its metadata says. */
-function chainFaults(segments: readonly ArchivedSegment[]): string[] {
+/** From offset 0 on without overlap or a gap that nobody accepted, each batch with all its parts, each part as its metadata says. */
+function chainFaults(segments: readonly ArchivedSegment[], holes: readonly Hole[]): Finding[] {
   const findings: string[] = [];
   const chains = Map.groupBy(segments, ({ topic, topicId, partition }) => `${topic}/${topicId}/${partition}`);
   for (const [name, chain] of chains) {
-    let next = 0;
+    const afterHole = (at: number) => {
+      const hole = holes.find(
+        ({ topicId, partition, first }) =>
+          first === at && topicId === chain[0]?.topicId && partition === chain[0]?.partition,
+      );
+      return hole === undefined ? at : hole.last + 1;
+    };
+    let next = afterHole(0);
     for (const batch of Map.groupBy(chain, ({ first }) => first).values()) {
       const [{ first, last } = { first: Number.NaN, last: Number.NaN }] = batch;
       if (first !== next || last < first) findings.push(`${name}: ${first}..${last} where ${next} is next`);
-      next = last + 1;
+      next = afterHole(last + 1);
       findings.push(...batchFaults(batch).map((fault) => `${name} ${first}..${last}: ${fault}`));
     }
   }
-  return findings;
+  return findings.map((text) => ({ kind: 'broken', text }));
 }
 
 function batchFaults(batch: readonly ArchivedSegment[]): string[] {
@@ -118,7 +159,7 @@ function batchFaults(batch: readonly ArchivedSegment[]): string[] {
     for (const record of records) {
       const isInside = record.offset >= first && record.offset <= last && record.partition === partition;
       if (!isInside || record.schemaId !== (schemaId ?? -1))
-        findings.push(`${path}: record ${placeOf(record)}`);
+        findings.push(`${path}: record ${record.partition}/${record.offset}`);
     }
   }
   return findings;
@@ -126,12 +167,13 @@ function batchFaults(batch: readonly ArchivedSegment[]): string[] {
 
 export async function auditEvents(
   ledger: WholeLedger,
-  { judged, topicIds }: Pick<Evidence, 'judged' | 'topicIds'>,
+  evidence: Pick<Evidence, 'judged'>,
 ): Promise<string[]> {
-  const expected = expectedEvents(
-    { delivery: judged.delivery.good, feedback: judged.feedback.good },
-    topicIds,
-  );
+  return textsOf(await eventFindings(ledger, evidence));
+}
+
+async function eventFindings(ledger: WholeLedger, { judged }: Pick<Evidence, 'judged'>): Promise<Finding[]> {
+  const expected = expectedEvents({ delivery: judged.delivery.good, feedback: judged.feedback.good });
   const events = await ledger.rows(
     `SELECT * EXCEPT (occurred_at, occurred_on, recorded_at), toUnixTimestamp64Milli(occurred_at) AS occurred_at,
        toUnixTimestamp64Milli(recorded_at) AS recorded_at
@@ -143,34 +185,55 @@ export async function auditEvents(
      FROM {bi}.messages`,
   );
   return [
-    ...differences('events', {
+    ...compare('events', {
       expected,
       actual: events.map(
         (row) => [keyOf(row, 'tenant_id', 'user_id', 'message_id', 'type', 'event_id'), row] as const,
       ),
     }),
-    ...differences('messages', {
+    ...compare('messages', {
       expected: expectedMessages(expected.values()),
       actual: messages.map(({ tenant_id, campaign_id, user_id, message_id, ...row }) => [
         JSON.stringify([tenant_id, campaign_id, user_id, message_id]),
         row,
       ]),
     }),
+    ...(await statsFindings(ledger, [...expected.values()])),
   ];
+}
+
+async function statsFindings(ledger: WholeLedger, events: readonly EventRow[]): Promise<Finding[]> {
+  const stats = await ledger.rows(
+    `SELECT tenant_id, campaign_id, toUnixTimestamp64Milli(hour) AS hour, ${STATS_COLUMNS.join(', ')} FROM campaign_stats`,
+  );
+  return compare('campaign_stats', {
+    expected: expectedStats(events),
+    actual: stats.map(({ tenant_id, campaign_id, hour, conversion_value, ...row }) => [
+      JSON.stringify([tenant_id, campaign_id, hour]),
+      { ...row, conversion_value: roundedSum([Number(conversion_value)]) },
+    ]),
+  });
 }
 
 export async function auditDefinitions(
   ledger: WholeLedger,
-  { judged, topicIds }: Pick<Evidence, 'judged' | 'topicIds'>,
+  evidence: Pick<Evidence, 'judged'>,
 ): Promise<string[]> {
+  return textsOf(await definitionFindings(ledger, evidence));
+}
+
+async function definitionFindings(
+  ledger: WholeLedger,
+  { judged }: Pick<Evidence, 'judged'>,
+): Promise<Finding[]> {
   const rows = await ledger.rows<{ source: string; offset: number }>(
     `SELECT tenant_id, campaign_id, toUnixTimestamp64Milli(updated_at) AS updated_at, name, source, offset
      FROM campaigns FINAL`,
   );
-  return differences('campaigns', {
+  return compare('campaigns', {
     expected: new Map(
       judged.definitions.good.map(({ record, value }) => {
-        const source = `${topicIds.get(record.topic)}/${record.partition}`;
+        const source = `${record.topicId}/${record.partition}`;
         const { tenant_id, campaign_id, updated_at, name } = value;
         return [`${source}/${record.offset}`, { tenant_id, campaign_id, updated_at, name }];
       }),
@@ -181,8 +244,15 @@ export async function auditDefinitions(
 
 export async function auditProfiles(
   ledger: WholeLedger,
-  { judged }: Pick<Evidence, 'judged'>,
+  evidence: Pick<Evidence, 'judged'>,
 ): Promise<string[]> {
+  return textsOf(await profileFindings(ledger, evidence));
+}
+
+async function profileFindings(
+  ledger: WholeLedger,
+  { judged }: Pick<Evidence, 'judged'>,
+): Promise<Finding[]> {
   const { good } = judged.profiles;
   const changes = await ledger.rows(
     'SELECT DISTINCT tenant_id, user_id, change_id FROM profile_changes FINAL',
@@ -196,11 +266,11 @@ export async function auditProfiles(
   const versions = Map.groupBy(rows, (row) => keyOf(row, 'tenant_id', 'user_id'));
   const identities = firstRecorded(good, (value) => [value.tenant_id, value.user_id, value.change_id]);
   return [
-    ...differences('profile_changes', {
+    ...compare('profile_changes', {
       expected: new Map([...identities.keys()].map((key) => [key, true])),
       actual: changes.map((row) => [keyOf(row, 'tenant_id', 'user_id', 'change_id'), true] as const),
     }),
-    ...differences('profile_versions', {
+    ...compare('profile_versions', {
       expected: expectedVersions(good),
       actual: [...versions].map(([user, own]) => [
         user,
@@ -216,9 +286,17 @@ export async function auditProfiles(
 /** @param mayRepeat a process that was killed may have sent a letter twice; the same letter, and not another */
 export async function auditLetters(
   ledger: WholeLedger,
-  { judged, topicIds }: Pick<Evidence, 'judged' | 'topicIds'>,
-  { mayRepeat = false }: { mayRepeat?: boolean } = {},
+  evidence: Pick<Evidence, 'judged'>,
+  options: { mayRepeat?: boolean } = {},
 ): Promise<string[]> {
+  return textsOf(await letterFindings(ledger, evidence, options));
+}
+
+async function letterFindings(
+  ledger: WholeLedger,
+  { judged }: Pick<Evidence, 'judged'>,
+  { mayRepeat = false }: { mayRepeat?: boolean },
+): Promise<Finding[]> {
   const findings = ROLES.map(async (role) => {
     const topic = ledger.topic(role);
     const actual = (await ledger.letters(role)).map(({ key, value, headers }) => {
@@ -231,41 +309,15 @@ export async function auditLetters(
       return [place, { key: hex(key), value: hex(value), headers: foreign, isExplained }] as const;
     });
     const expected = new Map(
-      judged[role].bad.map(({ key, value, headers, partition, offset }) => [
-        `${topic}/${topicIds.get(topic)}/${partition}/${offset}`,
+      judged[role].bad.map(({ topicId, key, value, headers, partition, offset }) => [
+        `${topic}/${topicId}/${partition}/${offset}`,
         { key: hex(key), value: hex(value), headers, isExplained: true },
       ]),
     );
-    const isRepeated = ([place, letter]: (typeof actual)[number], index: number) =>
-      actual.findIndex(([other, one]) => other === place && isDeepStrictEqual(one, letter)) < index;
-    const once = mayRepeat ? actual.filter((one, index) => !isRepeated(one, index)) : actual;
-    return differences(`dead letters of ${topic}`, { expected, actual: once });
+    const once = mayRepeat ? withoutRepeats(actual) : actual;
+    return compare(`dead letters of ${topic}`, { expected, actual: once });
   });
   return (await Promise.all(findings)).flat();
-}
-
-const MAX_FINDINGS = 10;
-
-/** Every line names one key that is missing, unexpected, there twice, or other than expected. */
-export function differences(
-  what: string,
-  {
-    expected,
-    actual,
-  }: { expected: ReadonlyMap<string, unknown>; actual: readonly (readonly [string, unknown])[] },
-): string[] {
-  const findings: string[] = [];
-  const met = new Set<string>();
-  for (const [key, value] of actual) {
-    if (!expected.has(key)) findings.push(`${what}: unexpected ${key}: ${JSON.stringify(value)}`);
-    else if (met.has(key)) findings.push(`${what}: twice ${key}`);
-    else if (!isDeepStrictEqual(value, expected.get(key)))
-      findings.push(`${what}: ${key} is ${JSON.stringify(value)}, not ${JSON.stringify(expected.get(key))}`);
-    met.add(key);
-  }
-  for (const key of expected.keys()) if (!met.has(key)) findings.push(`${what}: missing ${key}`);
-  const more = findings.length - MAX_FINDINGS;
-  return more > 0 ? [...findings.slice(0, MAX_FINDINGS), `${what}: and ${more} more`] : findings;
 }
 
 function keyOf(row: Readonly<Record<string, unknown>>, ...columns: readonly string[]): string {

@@ -4,6 +4,8 @@ import kafka from '@confluentinc/kafka-javascript';
 
 export interface SeenRecord {
   readonly topic: string;
+  /** Empty when it was not asked for: a topic made anew has its name, and another id. */
+  readonly topicId: string;
   readonly partition: number;
   readonly offset: number;
   readonly timestamp: number;
@@ -12,20 +14,32 @@ export interface SeenRecord {
   readonly headers: readonly (readonly [string, string])[];
 }
 
-/** @param partitions how many each topic has */
+/**
+ * From the first offset that Kafka still has.
+ * @param partitions how many each topic has
+ * @param topicIds of the topics, as they are now
+ */
 export async function consumeAll(
   brokers: readonly string[],
   partitions: ReadonlyMap<string, number>,
+  topicIds: ReadonlyMap<string, string> = new Map(),
 ): Promise<SeenRecord[]> {
   const records: SeenRecord[] = [];
-  await consumeEach(brokers, partitions, (record) => records.push(record));
+  await consumeEach({ brokers, partitions, topicIds }, (record) => records.push(record));
   return records;
 }
 
 /** As `consumeAll` for more than fit into memory. */
 export async function consumeEach(
-  brokers: readonly string[],
-  partitions: ReadonlyMap<string, number>,
+  {
+    brokers,
+    partitions,
+    topicIds = new Map(),
+  }: {
+    brokers: readonly string[];
+    partitions: ReadonlyMap<string, number>;
+    topicIds?: ReadonlyMap<string, string>;
+  },
   each: (record: SeenRecord) => void,
 ): Promise<void> {
   const consumer = new kafka.KafkaConsumer(
@@ -36,7 +50,7 @@ export async function consumeEach(
       'enable.auto.commit': false,
       'enable.partition.eof': true,
     },
-    { 'auto.offset.reset': 'error' },
+    { 'auto.offset.reset': 'earliest' },
   );
   consumer.setDefaultConsumeTimeout(100);
   const unread = new Set<string>();
@@ -50,7 +64,7 @@ export async function consumeEach(
     );
     for (const { topic, partition } of assignment) unread.add(`${topic}/${partition}`);
     consumer.assign(assignment);
-    while (unread.size > 0) for (const message of await consume(consumer)) each(seen(message));
+    while (unread.size > 0) for (const message of await consume(consumer)) each(seen(message, topicIds));
   } finally {
     await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
   }
@@ -62,9 +76,13 @@ function consume(consumer: kafka.KafkaConsumer): Promise<kafka.Message[]> {
   });
 }
 
-function seen({ topic, partition, offset, timestamp, key, value, headers }: kafka.Message): SeenRecord {
+function seen(
+  { topic, partition, offset, timestamp, key, value, headers }: kafka.Message,
+  topicIds: ReadonlyMap<string, string>,
+): SeenRecord {
   return {
     topic,
+    topicId: topicIds.get(topic) ?? '',
     partition,
     offset,
     timestamp: timestamp ?? -1,

@@ -219,7 +219,7 @@ export class LedgerHarness {
         headers ?? [],
       );
     await new Promise<void>((resolve, reject) =>
-      producer.flush(30_000, (error) => (error ? reject(error) : resolve())),
+      producer.flush(120_000, (error) => (error ? reject(error) : resolve())),
     );
     producer.off('delivery-report', note);
     if (refused.length > 0) throw refused[0];
@@ -254,13 +254,23 @@ export class LedgerHarness {
     return answer.json<Row>();
   }
 
+  /** Ends what it has started, and leaves the tables. */
+  async close(): Promise<void> {
+    await this.#closeClients();
+    await this.client.close();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#closing.reverse()) await close();
-    this.admin.close();
+    await this.#closeClients();
     const { database, biDatabase } = this.config.clickhouse;
     await this.client.command({ query: `DROP DATABASE IF EXISTS ${biDatabase}` });
     await this.client.command({ query: `DROP DATABASE IF EXISTS ${database}` });
     await this.client.close();
+  }
+
+  async #closeClients(): Promise<void> {
+    for (const close of this.#closing.reverse()) await close();
+    this.admin.close();
   }
 
   async #connectedProducer(): Promise<kafka.Producer> {

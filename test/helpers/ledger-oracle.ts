@@ -109,10 +109,13 @@ export interface EventRow {
 }
 
 /** Rows as `ledger_bi.events` shows them, by identity; times in milliseconds. */
-export function expectedEvents(
-  { delivery, feedback }: { delivery: readonly GoodRecord[]; feedback: readonly GoodRecord[] },
-  topicIds: ReadonlyMap<string, string>,
-): ReadonlyMap<string, EventRow> {
+export function expectedEvents({
+  delivery,
+  feedback,
+}: {
+  delivery: readonly GoodRecord[];
+  feedback: readonly GoodRecord[];
+}): ReadonlyMap<string, EventRow> {
   const rows = new Map<string, EventRow>();
   for (const [kind, records] of Object.entries({ delivery, feedback })) {
     for (const [key, { record, value }] of firstRecorded(records, eventIdentity)) {
@@ -136,7 +139,7 @@ export function expectedEvents(
         value: text('value'),
         attributes: { ...(value.attributes as object) },
         recorded_at: record.timestamp,
-        topic_id: topicIds.get(record.topic),
+        topic_id: record.topicId,
         partition: record.partition,
         offset: record.offset,
       });

@@ -1,6 +1,8 @@
 /** Records of all kinds that come without a pause until a test has seen enough: good ones, copies, late ones and bad ones. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type avsc from 'avsc';
 import type { TopicRole } from '../../config/topics.ts';
+import { frame } from '../../deploy/local/world/encoders.ts';
 import { Random } from '../../deploy/local/world/random.ts';
 import type { LedgerHarness, Sent } from './ledger-harness.ts';
 import { change, definition, delivery, feedback, NOON } from './ledger-values.ts';
@@ -14,8 +16,12 @@ const DELIVERY_TYPES = ['QUEUED', 'SENT', 'DELIVERED', 'BOUNCED'] as const;
 const FEEDBACK_TYPES = ['OPENED', 'CLICKED', 'CONVERTED', 'UNSUBSCRIBED'] as const;
 const OPS = ['SNAPSHOT', 'PATCH', 'PATCH', 'PATCH', 'PATCH', 'DELETE'] as const;
 
+/** Schemas of producers that are ahead of the others. */
+type NewerWriters = Partial<Record<TopicRole, { readonly schemaId: number; readonly type: avsc.Type }>>;
+
 export class SteadyLoad {
   readonly #harness: LedgerHarness;
+  readonly #newer: NewerWriters;
   readonly #random: Random;
   readonly #earlier: Record<TopicRole, Sent[]> = {
     definitions: [],
@@ -28,8 +34,9 @@ export class SteadyLoad {
   #running: Promise<void> = Promise.resolve();
 
   /** @param seed decides what is sent; how much is a matter of time */
-  constructor(harness: LedgerHarness, seed: number) {
+  constructor(harness: LedgerHarness, seed: number, { newer = {} }: { newer?: NewerWriters } = {}) {
     this.#harness = harness;
+    this.#newer = newer;
     this.#random = new Random(seed, 1);
   }
 
@@ -86,7 +93,14 @@ export class SteadyLoad {
     const user_id = `u${this.#random.between(0, USERS - 1)}`;
     const value = this.#valueOf(role, { id, user_id });
     const key = `acme/${role === 'definitions' ? id : user_id}`;
-    return { key, value: this.#harness.encode(role, value) };
+    return { key, value: this.#encode(role, value) };
+  }
+
+  /** Where there is a newer schema, every second record is under it. */
+  #encode(role: TopicRole, value: object): Buffer {
+    const newer = this.#newer[role];
+    if (newer === undefined || this.#random.between(0, 1) === 0) return this.#harness.encode(role, value);
+    return frame(newer.schemaId, newer.type.toBuffer(value));
   }
 
   #valueOf(role: TopicRole, { id, user_id }: { id: string; user_id: string }): object {

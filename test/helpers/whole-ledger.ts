@@ -216,7 +216,8 @@ export class WholeLedger {
 
   /** Every committed record of the topic, as a plain consumer reads it. */
   async records(role: TopicRole): Promise<SeenRecord[]> {
-    return consumeAll(this.config.kafka.brokers, await this.partitions([this.topic(role)]));
+    const topics = [this.topic(role)];
+    return consumeAll(this.config.kafka.brokers, await this.partitions(topics), await this.topicIds());
   }
 
   async letters(role: TopicRole): Promise<SeenRecord[]> {
@@ -234,6 +235,12 @@ export class WholeLedger {
   /** Whatever a test that failed has left running. */
   async killAll(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.kill()));
+  }
+
+  /** Leaves everything in its place, for people to look at; this process lets go of it. */
+  async leave(): Promise<void> {
+    await this.killAll();
+    await this.harness.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

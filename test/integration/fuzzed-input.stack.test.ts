@@ -11,6 +11,7 @@ import {
   auditLetters,
   auditProfiles,
   type Evidence,
+  witness,
 } from '../helpers/audit.ts';
 import type { SeenRecord } from '../helpers/kafka-witness.ts';
 import type { GoodRecord, Judged } from '../helpers/ledger-oracle.ts';
@@ -58,39 +59,29 @@ afterAll(async () => {
 async function judgedEvidence(): Promise<Evidence> {
   const oracle = new LetterOracle(await givenOut());
   const found = new Map<SeenRecord, Verdict>();
-  const judge = async (role: TopicRole): Promise<readonly [readonly SeenRecord[], Judged]> => {
-    const records = await ledger.records(role);
+  const records = await witness(ledger);
+  const judge = (role: TopicRole): Judged => {
     const good: GoodRecord[] = [];
     const bad: SeenRecord[] = [];
-    for (const record of records) {
+    for (const record of records[role]) {
       const verdict = oracle.verdict(role, record);
       found.set(record, verdict);
       if (verdict.isGood) good.push({ record, value: asShown(verdict.value) });
       else bad.push(record);
     }
-    return [records, { good, bad }];
+    return { good, bad };
   };
-  const [definitions, delivery, feedback, profiles] = await Promise.all([
-    judge('definitions'),
-    judge('delivery'),
-    judge('feedback'),
-    judge('profiles'),
-  ]);
   verdicts = found;
   return {
-    records: {
-      definitions: definitions[0],
-      delivery: delivery[0],
-      feedback: feedback[0],
-      profiles: profiles[0],
-    },
+    records,
     judged: {
-      definitions: definitions[1],
-      delivery: delivery[1],
-      feedback: feedback[1],
-      profiles: profiles[1],
+      definitions: judge('definitions'),
+      delivery: judge('delivery'),
+      feedback: judge('feedback'),
+      profiles: judge('profiles'),
     },
     topicIds: await ledger.topicIds(),
+    holes: [],
   };
 }
 

@@ -18,6 +18,9 @@ export interface ServerConfig {
 
 const MIB = 1024 * 1024;
 
+/** With less than this the disk counts as full: inserts and merges are refused with NOT_ENOUGH_SPACE. */
+export const KEPT_FREE_BYTES = 256 * MIB;
+
 /**
  * Small pools and caches: the machine runs Kafka and the pipelines beside this. No `system.*_log` tables: they would
  * merge and fill the disk for nobody.
@@ -39,6 +42,9 @@ export function serverConfigXml(config: ServerConfig): string {
     // Tables must answer the first request after `/ping` said yes.
     async_load_databases: false,
     async_load_system_database: false,
+    // The engine (26.7) refuses what it has no room for, as long as it asks: a merge that is under way when the last byte goes
+    // ends as an empty part, and its rows are gone.
+    storage_configuration: { disks: { default: { keep_free_space_bytes: KEPT_FREE_BYTES } } },
     background_pool_size: 2,
     background_merges_mutations_concurrency_ratio: 2,
     background_common_pool_size: 2,

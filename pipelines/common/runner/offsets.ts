@@ -40,11 +40,10 @@ export async function readOffsets({
   const sources = [...described.values()].flatMap(({ topic, topicId, partitions }) =>
     Array.from({ length: partitions }, (_, partition): PartitionRef => ({ topic, topicId, partition })),
   );
-  const [positions, factsOf, committed] = await Promise.all([
-    pipeline.sink.positions(sources),
-    readOffsetFacts(admin, sources),
-    readCommitted({ config, pipeline, logger }, sources),
-  ]);
+  // One after another, as a start asks (resolver.ts): the pipelines go on meanwhile.
+  const committed = await readCommitted({ config, pipeline, logger }, sources);
+  const positions = await pipeline.sink.positions(sources);
+  const factsOf = await readOffsetFacts(admin, sources);
   return sources.map((source) => {
     const sink = positions.get(partitionKey(source)) ?? { next: null, intent: null };
     const group = committed.get(`${source.topic}/${source.partition}`) ?? null;
