@@ -1,10 +1,10 @@
 /** `npm run endurance`: what must stay bounded over millions of records and minutes of outage, on a local stack of its own. */
 import { Command, InvalidArgumentError } from 'commander';
 import type { PipelineName } from '../../config/schema.ts';
-import { PART_NAMES, type PartName } from '../../deploy/local/stack/stack-state.ts';
+import { PART_NAMES } from '../../deploy/local/stack/stack-state.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
 import { backlog } from './backlog.ts';
-import type { Finding, Scenario } from './finding.ts';
+import type { Finding, Scenario, ScenarioOptions } from './finding.ts';
 import { outage } from './outage.ts';
 import { poison } from './poison.ts';
 import { findingLine, isClean, reportJson, reportTable, type ScenarioReport } from './report.ts';
@@ -14,14 +14,8 @@ const SCENARIOS = { backlog, outage, poison, takeover } as const satisfies Recor
 
 type ScenarioName = keyof typeof SCENARIOS;
 
-interface Flags {
+interface Flags extends Omit<ScenarioOptions, 'stack' | 'say' | 'found'> {
   readonly only: readonly ScenarioName[];
-  readonly events: number;
-  readonly minutes: number;
-  readonly seed: number;
-  readonly pipelines: readonly PipelineName[];
-  readonly parts: readonly PartName[];
-  readonly burst: number;
   readonly data?: string;
 }
 
@@ -67,7 +61,7 @@ async function endurance({ only, data, ...sizes }: Flags): Promise<void> {
     };
     const failure = await SCENARIOS[scenario]({ ...sizes, stack: place.stack, say, found }).then(
       () => null,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      messageOf,
     );
     if (failure !== null) say(`   failed: ${failure}`);
     const seconds = Math.round((performance.now() - begun) / 1_000);
@@ -76,6 +70,12 @@ async function endurance({ only, data, ...sizes }: Flags): Promise<void> {
   say(reportTable(reports));
   process.stdout.write(`${JSON.stringify(reportJson(reports, sizes))}\n`);
   if (!isClean(reports)) process.exitCode = 1;
+}
+
+/** What failed first, not what failed while everything was being put away because of it. */
+function messageOf(error: unknown): string {
+  const cause: unknown = error instanceof SuppressedError ? error.suppressed : error;
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function say(line: string): void {
@@ -105,8 +105,6 @@ function oneOf<Name extends string>(known: readonly Name[]): (text: string) => r
 try {
   await program.parseAsync();
 } catch (error) {
-  // What failed first, not what failed while everything was being put away because of it.
-  const cause = error instanceof SuppressedError ? error.suppressed : error;
-  say(`endurance: ${cause instanceof Error ? cause.message : String(cause)}`);
+  say(`endurance: ${messageOf(error)}`);
   process.exitCode = 1;
 }

@@ -2,10 +2,9 @@
 
 import { Random } from '../../deploy/local/world/random.ts';
 import type { DeliveryValue, WorldValue } from '../../deploy/local/world/world-record.ts';
-import { feedbackLoad, type LoadOptions } from '../bench/load.ts';
+import { feedbackLoad, type LoadOptions, messageFields } from '../bench/load.ts';
 
 const DAY_MS = 86_400_000;
-const USERS = 200_000;
 const TYPES = ['QUEUED', 'SENT', 'DELIVERED', 'DELIVERED', 'BOUNCED'] as const;
 
 /** Deliveries and feedback of three days, mixed, in the order of their making. */
@@ -30,16 +29,9 @@ function* deliveryLoad({ records, seed, until }: LoadOptions): Generator<WorldVa
 }
 
 function delivery(random: Random, occurredAt: number): DeliveryValue {
-  const user = random.between(0, USERS - 1);
-  const campaign = random.between(1, 12);
   const type = random.pick(TYPES);
   return {
-    event_id: random.hex(16),
-    tenant_id: user % 3 === 0 ? 'meridian-bank' : 'aurora-shop',
-    campaign_id: `campaign-${campaign}`,
-    message_id: `m-${campaign}-${user}-${random.between(0, 3)}`,
-    user_id: `u-${user}`,
-    channel: 'EMAIL',
+    ...messageFields(random),
     type,
     occurred_at: occurredAt,
     variant: random.chance(0.5) ? 'A' : 'B',

@@ -3,16 +3,10 @@ import type { TopicRole } from '../../config/topics.ts';
 import { frame, type WorldEncoders } from '../../deploy/local/world/encoders.ts';
 import { Random } from '../../deploy/local/world/random.ts';
 import { encodeLong } from './avro-arbitraries.ts';
+import { TIME } from './ledger-oracle.ts';
 import { change, definition, delivery, feedback, NOON } from './ledger-values.ts';
 
 const ROLES = ['definitions', 'delivery', 'feedback', 'profiles'] as const satisfies readonly TopicRole[];
-const TIME = {
-  definitions: 'updated_at',
-  delivery: 'occurred_at',
-  feedback: 'occurred_at',
-  profiles: 'changed_at',
-} as const satisfies Record<TopicRole, string>;
-
 const USERS = 150;
 /** A large value is one in so many: a hundred of them would be all that the test moves about. */
 const LARGE_EVERY = 300;
