@@ -6,7 +6,8 @@ import { change, delivery, feedback } from './ledger-values.ts';
 export type StreamRole = 'delivery' | 'feedback' | 'profiles';
 
 const TICK_MS = 100;
-const USERS = 5_000;
+/** Many, so that histories stay as short as they are in life. */
+const USERS = 50_000;
 
 export interface StreamOptions {
   readonly roles: readonly StreamRole[];
