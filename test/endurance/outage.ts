@@ -23,7 +23,9 @@ const NEEDED_BY: Readonly<Record<PartName, readonly PipelineName[]>> = {
 
 /** In ten minutes more than twice what the buffers of a process hold. */
 const PER_SECOND = 1_500;
-const WARM_MS = 20_000;
+/** Longer than every flush interval: a schema that a pipeline has never met must be asked for, registry or not. */
+const WARM_MS = 90_000;
+const AFTERWARDS_MS = 20_000;
 const CATCH_UP_MS = 3_600_000;
 /** Beyond the flush interval, on a machine that has other things to do. */
 const SLACK_S = 30;
@@ -76,7 +78,7 @@ async function onePart(part: PartName, { stack, minutes, say, found }: ScenarioO
   await stack.part(part).start();
   const backAt = performance.now();
   if (part === 'kafka') stream.start();
-  await sleep(WARM_MS);
+  await sleep(AFTERWARDS_MS);
   await stream.stop();
   await ledger.caughtUp(PIPELINES, { withinMs: CATCH_UP_MS, everyMs: 1_000 });
   found({
