@@ -42,7 +42,9 @@ const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
   'enable.partition.eof': 'it is always true: only its event tells that a transaction marker was passed',
   'group.instance.id': 'members are never static: two processes with one id throw each other out for ever',
   'enable.idempotence': 'it is always true for producers',
-  'transactional.id': 'there are no transactions: dead letters may come twice, and readers count them once',
+  'transactional.id': 'only dead-letters replay has one, the name of its log: two at once must meet under it',
+  'transaction.timeout.ms':
+    'it is always 30 s: a replay that dies holds up the readers of its topic for so long',
   acks: 'it is always all',
   'request.required.acks': 'it is always all',
   'message.max.bytes': 'use maxMessageBytes of kafka.topics',

@@ -32,6 +32,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('./run-command.ts')).registerRunCommand],
   },
   {
+    name: 'verify',
+    description: 'hold Kafka, archive, ClickHouse and dead letters against one another',
+    load: async () => [(await import('./verify/verify-command.ts')).registerVerifyCommand],
+  },
+  {
     name: 'archive',
     description: 'what is in the archive, whether it is whole, how to read it',
     load: async () => [(await import('./archive/archive-command.ts')).registerArchiveCommands],
@@ -40,6 +45,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     name: 'offsets',
     description: 'where the pipelines stand, and what to do about a stop',
     load: async () => [(await import('./offsets-command.ts')).registerOffsetsCommand],
+  },
+  {
+    name: 'dead-letters',
+    description: 'records that were refused: list them, look at one, send them back',
+    load: async () => [(await import('./dead-letters/dead-letters-command.ts')).registerDeadLettersCommands],
   },
   {
     name: 'report',

@@ -1,5 +1,6 @@
 /** Prints the records of a segment, one JSON object a line. */
 import avsc from 'avsc';
+import { bytesToJson, longToJson, losslessOptions } from '../common/avro/lossless.ts';
 import { type ArchivedRecord, DamagedFile, type SegmentReader } from './segment-reader.ts';
 import { RECORD_NAME } from './wrapper-schema.ts';
 
@@ -12,18 +13,8 @@ export async function* recordLines(reader: SegmentReader): AsyncGenerator<string
   }
 }
 
-/** Longs beyond 2^53 as text: JSON's readers would round them. */
-const exactLong = avsc.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => exact(bytes.readBigInt64LE()),
-  toBuffer: () => unreachable(),
-  fromJSON: () => unreachable(),
-  toJSON: () => unreachable(),
-  isValid: () => true,
-  compare: () => 0,
-});
-
 function valueType(schema: string): avsc.Type {
-  const options = { registry: { long: exactLong }, wrapUnions: false };
+  const options = losslessOptions({ wrapUnions: false });
   const type = avsc.Type.forSchema(JSON.parse(schema) as avsc.Schema, options);
   const value =
     type instanceof avsc.types.RecordType && type.name === RECORD_NAME ? type.field('value') : undefined;
@@ -35,28 +26,29 @@ function line({ payload, ...record }: ArchivedRecord, type: avsc.Type | null): s
   const { partition, offset, timestamp, key, headers, schemaId } = record;
   // The reader has found the payload to be exactly one value: avsc meets no length that leads it astray.
   const value =
-    type === null || payload === null ? (payload === null ? null : bytes(payload)) : type.fromBuffer(payload);
+    type === null || payload === null
+      ? payload === null
+        ? null
+        : bytesToJson(payload)
+      : type.fromBuffer(payload);
   return JSON.stringify(
     {
       partition,
       offset,
       timestamp: timeText(timestamp),
-      key: key === null ? null : bytes(key),
+      key: key === null ? null : bytesToJson(key),
       headers: headers.map((header) => ({
         key: header.key,
-        value: header.value === null ? null : bytes(header.value),
+        value: header.value === null ? null : bytesToJson(header.value),
       })),
       schema_id: schemaId,
       value,
     },
-    (_key, nested: unknown) => (isBuffer(nested) ? bytes(Buffer.from(nested.data)) : nested),
+    (_key, nested: unknown) => {
+      if (typeof nested === 'bigint') return longToJson(nested);
+      return isBuffer(nested) ? bytesToJson(Buffer.from(nested.data)) : nested;
+    },
   );
-}
-
-/** Text where the bytes are text, else `{"base64": …}`. */
-function bytes(data: Buffer): string | { base64: string } {
-  const text = data.toString('utf8');
-  return Buffer.from(text).equals(data) ? text : { base64: data.toString('base64') };
 }
 
 /** What `JSON.stringify` makes of a Buffer before a replacer sees it. */
@@ -73,13 +65,4 @@ function isBuffer(value: unknown): value is { data: number[] } {
 function timeText(timestamp: number): string | number {
   const isTime = Math.abs(timestamp) <= 8.64e15;
   return isTime ? new Date(timestamp).toISOString() : timestamp;
-}
-
-function exact(value: bigint): number | string {
-  const isSafe = value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
-  return isSafe ? Number(value) : String(value);
-}
-
-function unreachable(): never {
-  throw new Error('only for reading');
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { blobFault } from './blob-fault.ts';
 import type { ArchivePlace, ListedBlob } from './listing.ts';
-import { DamagedFile, SegmentReader } from './segment-reader.ts';
+import { type ArchivedRecord, DamagedFile, SegmentReader } from './segment-reader.ts';
 
 export type BatchFaultCode =
   | 'metadata_missing'
@@ -21,20 +21,31 @@ const RESTORE = 'restore the blob from its versions, or from a copy of the accou
 
 /** @param parts all blobs under the range of one batch, at least one */
 export async function checkBatch(
-  { container, prefix, isDeep }: ArchivePlace & { readonly isDeep: boolean },
+  { isDeep, ...place }: ArchivePlace & { readonly isDeep: boolean },
   parts: readonly ListedBlob[],
 ): Promise<BatchFault[]> {
   const faults = [...parts.flatMap(checkMetadata), ...checkTogether(parts)];
   if (!isDeep) return faults;
-  for (const part of parts) {
-    const stream = async () =>
-      (await container.getBlobClient(prefix + part.path).download()).readableStreamBody;
-    const body = await stream().catch((error: unknown) => {
-      throw blobFault(error);
-    });
-    faults.push(...(await checkContent(part, (body ?? []) as AsyncIterable<Buffer>)));
-  }
+  for (const part of parts) faults.push(...(await checkContent(place, part)));
   return faults;
+}
+
+/**
+ * Reads one segment to its end.
+ * @param onRecords is handed the records block by block; what it was handed is worth nothing where a fault is returned
+ * @throws {Outage} the store cannot be asked
+ */
+export async function checkContent(
+  { container, prefix }: ArchivePlace,
+  part: ListedBlob,
+  onRecords: (records: readonly ArchivedRecord[]) => Promise<void> | void = () => {},
+): Promise<BatchFault[]> {
+  const stream = async () =>
+    (await container.getBlobClient(prefix + part.path).download()).readableStreamBody;
+  const body = await stream().catch((error: unknown) => {
+    throw blobFault(error);
+  });
+  return checkStream(part, (body ?? []) as AsyncIterable<Buffer>, onRecords);
 }
 
 function checkMetadata({ path, name, metadata }: ListedBlob): BatchFault[] {
@@ -75,7 +86,11 @@ function checkTogether(parts: readonly ListedBlob[]): BatchFault[] {
   return [{ code: 'count_mismatch', path: null, message }];
 }
 
-async function checkContent(part: ListedBlob, body: AsyncIterable<Buffer>): Promise<BatchFault[]> {
+async function checkStream(
+  part: ListedBlob,
+  body: AsyncIterable<Buffer>,
+  onRecords: (records: readonly ArchivedRecord[]) => Promise<void> | void,
+): Promise<BatchFault[]> {
   const { path, name, metadata } = part;
   const whole = createHash('sha256');
   const damaged = (message: string): BatchFault[] => [
@@ -84,7 +99,10 @@ async function checkContent(part: ListedBlob, body: AsyncIterable<Buffer>): Prom
   try {
     const reader = await SegmentReader.open(hashed(body, whole));
     let count = 0;
-    for await (const records of reader.blocks()) count += records.length;
+    for await (const records of reader.blocks()) {
+      count += records.length;
+      await onRecords(records);
+    }
     if (metadata !== null && metadata.sha256 !== whole.digest('hex')) return damaged('the sha256 differs');
     if (metadata !== null && metadata.count !== count) {
       return damaged(`it holds ${count} records, its metadata say ${metadata.count}`);

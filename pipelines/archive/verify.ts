@@ -65,8 +65,18 @@ export interface VerifyOptions extends ArchivePlace {
   readonly topics: readonly string[];
   /** Reads every segment to its end; else names, metadata and counts only. */
   readonly isDeep: boolean;
+  /** Offsets that are asked about; null for none of the partition. All when left out. */
+  readonly rangeOf?: (source: PartitionRef) => OffsetRange | null;
   /** Called now and then with the segments seen so far. */
   readonly onProgress?: (segments: number) => void;
+  /** Called with each batch that was whole before the check began, in the order of the listing. */
+  readonly onBatch?: (batch: ListedBatch) => Promise<void>;
+}
+
+export interface ListedBatch extends OffsetRange {
+  readonly source: PartitionRef;
+  readonly parts: readonly ListedBlob[];
+  readonly faults: readonly BatchFault[];
 }
 
 /** May run while the archive is being written: what was begun before it ended is not held against it. */
@@ -83,6 +93,9 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveVerd
   }
   return { partitions, acceptedGaps, discrepancies };
 }
+
+const EVERYTHING: OffsetRange = { first: 0, last: Number.MAX_SAFE_INTEGER };
+const NOTHING: OffsetRange = { first: 0, last: -1 };
 
 interface Chain {
   readonly source: PartitionRef;
@@ -114,7 +127,9 @@ class TopicCheck {
 
   async run(onSegment: () => void): Promise<void> {
     for (const { topicId, partition } of await listHeads(this.#options, this.#topic)) {
-      const chain = this.#chainOf({ topic: this.#topic, topicId, partition });
+      const source = { topic: this.#topic, topicId, partition };
+      if (this.#rangeOf(source) === null) continue;
+      const chain = this.#chainOf(source);
       chain.before = await this.#readHead(chain);
     }
     // After the heads: a gap is recorded before its head moves on.
@@ -172,7 +187,8 @@ class TopicCheck {
     const name = parts[0]?.name;
     if (name == null) return;
     const { topic, topicId, partition, first, last } = name;
-    if (this.#isAbandoned(name)) return;
+    const range = this.#rangeOf(name);
+    if (range === null || last < range.first || first > range.last || this.#isAbandoned(name)) return;
     const chain = this.#chainOf({ topic, topicId, partition });
     for (const { bytes, metadata } of parts) {
       chain.segments += 1;
@@ -192,9 +208,11 @@ class TopicCheck {
     }
     // A batch that was begun since may be there in part, and so may all of a partition that had no head yet.
     if (chain.isReadable && first >= (chain.before?.next ?? 0)) return;
-    for (const { code, path, message } of await checkBatch(this.#options, parts)) {
+    const faults = await checkBatch(this.#options, parts);
+    for (const { code, path, message } of faults) {
       this.#report({ ...chain.source, code, path, message, first, last });
     }
+    await this.#options.onBatch?.({ source: chain.source, first, last, parts, faults });
   }
 
   async #checkChain(chain: Chain): Promise<void> {
@@ -212,8 +230,13 @@ class TopicCheck {
       });
       return;
     }
-    if (before !== null) this.#accept(chain, { first: before.begin, last: before.next - 1 });
-    const gaps = before === null ? [] : covered.gapsIn({ first: before.begin, last: before.next - 1 });
+    const range = this.#rangeOf(source) ?? NOTHING;
+    const written = {
+      first: Math.max(range.first, before?.begin ?? 0),
+      last: Math.min(range.last, (before?.next ?? 0) - 1),
+    };
+    if (before !== null) this.#accept(chain, written);
+    const gaps = before === null ? [] : covered.gapsIn(written);
     for (const gap of gaps) {
       this.#report({
         ...source,
@@ -309,6 +332,10 @@ class TopicCheck {
       this.#chains.set(key, chain);
     }
     return chain;
+  }
+
+  #rangeOf(source: PartitionRef): OffsetRange | null {
+    return this.#options.rangeOf === undefined ? EVERYTHING : this.#options.rangeOf(source);
   }
 
   #nowhere() {

@@ -13,7 +13,7 @@ export interface HealthServerOptions {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'registry'>;
   readonly health: Health;
 }
 

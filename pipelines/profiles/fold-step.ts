@@ -14,8 +14,8 @@ import { VERSION_COLUMNS, VersionRows } from './version-rows.ts';
 /** Users asked about in one query, at most. */
 const USERS_AT_ONCE = 2_000;
 /** Changes, and bytes of their attributes, that are held at once: several small histories, or a piece of a large one. */
-const CHANGES_AT_ONCE = 20_000;
-const BYTES_AT_ONCE = 8 * 1024 * 1024;
+export const CHANGES_AT_ONCE = 20_000;
+export const BYTES_AT_ONCE = 8 * 1024 * 1024;
 /** Bytes of rows sent in one insert. */
 const INSERT_BYTES = 4 * 1024 * 1024;
 
@@ -153,7 +153,7 @@ class Folding {
 }
 
 /** As many whole instants as may be held at once, one at least. */
-function endOfPiece(ordered: readonly StoredChange[], from: number): number {
+export function endOfPiece(ordered: readonly StoredChange[], from: number): number {
   let end = from;
   let bytes = 0;
   for (let at = from; at < ordered.length; at += 1) {

@@ -29,7 +29,7 @@ export class Arena implements AsyncDisposable {
   static async open(dataDir: string): Promise<Arena> {
     await mkdir(dataDir, { recursive: true });
     const disks = {
-      clickhouse: await tryMount(join(dataDir, 'clickhouse'), { mebibytes: 3_072 }),
+      clickhouse: await tryMount(join(dataDir, 'clickhouse'), { mebibytes: 1_024 }),
       blob: await tryMount(join(dataDir, 'blob'), { mebibytes: 512 }),
     };
     const stack = await startStack({

@@ -37,7 +37,7 @@ export async function tryMount(
     unmount,
     async fill({ leaveBytes }) {
       await using file = await open(filler, 'w');
-      if (leaveBytes > 0) return writeUntil(file, async () => (await freeBytes(folder)) <= leaveBytes);
+      if (leaveBytes > 0) return await writeUntil(file, async () => (await freeBytes(folder)) <= leaveBytes);
       // Ever smaller pieces: others write meanwhile, and what is left over must not be enough for anybody.
       for (let size = 1024 * 1024; size >= 512; size /= 2) await writeUntilFull(file, Buffer.alloc(size));
     },

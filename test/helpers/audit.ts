@@ -305,7 +305,7 @@ async function letterFindings(
       const isExplained = Boolean(
         dl['dl.code'] && dl['dl.reason'] && !Number.isNaN(Date.parse(dl['dl.at'] ?? '')),
       );
-      const foreign = headers.filter(([name]) => !name.startsWith('dl.'));
+      const foreign = headers.filter(([name]) => !LETTER_HEADERS.has(name));
       return [place, { key: hex(key), value: hex(value), headers: foreign, isExplained }] as const;
     });
     const expected = new Map(
@@ -319,6 +319,11 @@ async function letterFindings(
   });
   return (await Promise.all(findings)).flat();
 }
+
+/** What a pipeline adds to a letter; `dl.replay-of` it finds on the record. */
+const LETTER_HEADERS = new Set(
+  ['code', 'reason', 'topic', 'topic-id', 'partition', 'offset', 'at', 'cut'].map((name) => `dl.${name}`),
+);
 
 function keyOf(row: Readonly<Record<string, unknown>>, ...columns: readonly string[]): string {
   return JSON.stringify(columns.map((column) => row[column]));

@@ -204,20 +204,17 @@ export class LedgerHarness {
 
   /** Resolves when Kafka has acknowledged all. */
   async produce(role: TopicRole, records: readonly (Sent & { partition?: number })[]): Promise<void> {
+    await this.produceTo(this.topic(role), records);
+  }
+
+  /** As `produce`, to any topic. */
+  async produceTo(topic: string, records: readonly (Sent & { partition?: number })[]): Promise<void> {
     const producer = await this.#connectedProducer();
     const refused: unknown[] = [];
     const note = (error: unknown) => error && refused.push(error);
     producer.on('delivery-report', note);
     for (const { value, key = null, headers, timestamp, partition } of records)
-      producer.produce(
-        this.topic(role),
-        partition ?? null,
-        value,
-        key,
-        timestamp ?? null,
-        null,
-        headers ?? [],
-      );
+      producer.produce(topic, partition ?? null, value, key, timestamp ?? null, null, headers ?? []);
     await new Promise<void>((resolve, reject) =>
       producer.flush(120_000, (error) => (error ? reject(error) : resolve())),
     );

@@ -21,13 +21,17 @@ export class ScriptedRegistry implements AsyncDisposable {
     return registry;
   }
 
+  get url(): string {
+    return this.#server?.url ?? '';
+  }
+
   get asked(): readonly string[] {
     return this.#server?.requests.map(({ path }) => path) ?? [];
   }
 
   /** A client that remembers nothing of earlier ones. */
   async schemas(): Promise<WriterSchemas> {
-    const config = await testConfig({ schemaRegistry: { url: this.#server?.url ?? '' } });
+    const config = await testConfig({ schemaRegistry: { url: this.url } });
     const schemas = new WriterSchemas({ settings: config.schemaRegistry, clock: this.clock });
     this.#opened.push(schemas);
     return schemas;

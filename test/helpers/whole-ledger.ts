@@ -7,7 +7,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import avsc from 'avsc';
 import { parse, stringify } from 'yaml';
 import type { Config, PipelineName } from '../../config/schema.ts';
-import { deadLetterTopic, type TopicRole, topicNames } from '../../config/topics.ts';
+import { deadLetterTopic, replayLogTopic, type TopicRole, topicNames } from '../../config/topics.ts';
 import { mergeTrees, type Tree } from '../../config/tree.ts';
 import { systemClock } from '../../pipelines/common/clock.ts';
 import type { TopicPartition } from '../../pipelines/common/kafka/admin.ts';
@@ -246,8 +246,8 @@ export class WholeLedger {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.killAll();
     for (const role of ROLES)
-      for (const topic of [this.topic(role), deadLetterTopic(this.topic(role))])
-        await this.harness.admin.deleteTopic(topic);
+      for (const name of [deadLetterTopic, replayLogTopic, String].map((nameOf) => nameOf(this.topic(role))))
+        await this.harness.admin.deleteTopic(name);
     await this.#deleteBlobs();
     await this.harness[Symbol.asyncDispose]();
     if (process.env.LEDGER_KEEP_STACK !== '1') await rm(this.folder, { recursive: true, force: true });

@@ -7,9 +7,9 @@ import type { Config } from '../../../config/schema.ts';
 import { topicNames } from '../../../config/topics.ts';
 import type { KafkaAdmin, TopicPartition } from '../../../pipelines/common/kafka/admin.ts';
 import { consumerGroup } from '../../../pipelines/common/kafka/client-settings.ts';
+import { progressBar } from '../../../pipelines/common/progress-bar.ts';
 import { retryOutage } from '../../../pipelines/common/retry.ts';
 import { spawnLedger } from './ledger-process.ts';
-import { progressBar } from './progress-bar.ts';
 
 interface CatchUp {
   readonly config: Config;

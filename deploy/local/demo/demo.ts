@@ -8,12 +8,12 @@ import { EXIT, type ExitCode, withExitCode } from '../../../pipelines/command-co
 import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
 import { UsageError } from '../../../pipelines/common/errors.ts';
 import { createAdmin } from '../../../pipelines/common/kafka/admin.ts';
+import { progressBar } from '../../../pipelines/common/progress-bar.ts';
 import { produceWorld } from '../world/produce-world.ts';
 import { DEFAULT_UNTIL } from '../world/seed-command.ts';
 import { campaignTable, compareCampaigns, readCampaignResults } from './campaign-results.ts';
 import { catchUp } from './catch-up.ts';
 import { ledger } from './ledger-process.ts';
-import { progressBar } from './progress-bar.ts';
 import { reconcile, reconciliationTable } from './reconcile.ts';
 
 interface DemoOptions {
@@ -142,14 +142,17 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
     heading(`7. One user, over all campaigns: ${tenant} / ${user}, with a profile change that came in late`);
     await ledger(['report', 'user', '--tenant', tenant, '--user', user, '--format', 'table', ...withConfig]);
 
-    heading('8. Where things are');
+    heading('8. Is it all there? Every record in Kafka, archive, ClickHouse and dead letters: verify --deep');
+    const isClean = (await ledger(['verify', '--deep', ...withConfig], { mayFail: true })) === EXIT.ok;
+
+    heading('9. Where things are');
     say(`  configuration  ${configFile}`);
     say(
       `  ClickHouse     ${config.clickhouse.url}   database ${config.clickhouse.database}, views for BI in ${config.clickhouse.biDatabase}`,
     );
     say(`  Blob           container ${config.blob.container}: raw/ (Avro segments), undecodable/, heads/`);
     say(`  Kafka          ${config.kafka.brokers.join(', ')}`);
-    const isBalanced = reconciliation.every((row) => row.isBalanced) && disagreements.length === 0;
+    const isBalanced = reconciliation.every((row) => row.isBalanced) && disagreements.length === 0 && isClean;
     return { isBalanced, tenant, user };
   } finally {
     await clickhouse.close();

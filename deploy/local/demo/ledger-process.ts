@@ -18,12 +18,13 @@ export function spawnLedger(
   });
 }
 
-/** @throws {Error} when the command fails, unless it may */
+/** @returns the exit code @throws {Error} when the command fails, unless it may */
 export async function ledger(
   args: readonly string[],
   { quiet = false, mayFail = false }: { readonly quiet?: boolean; readonly mayFail?: boolean } = {},
-): Promise<void> {
+): Promise<number | null> {
   const child = spawnLedger(args, { stdio: quiet ? 'ignore' : 'inherit' });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0 && !mayFail) throw new Error(`campaign-ledger ${args.join(' ')} ended with ${code}`);
+  return code;
 }

@@ -17,14 +17,18 @@ type BlobConfig = Config['blob'];
 
 /**
  * Does not connect: the first request does.
+ * @param maxTries for those who only read
  * @throws {UsageError} the connection string is none, or the environment lacks what the identity needs
  */
-export function createContainer({ blob }: Pick<Config, 'blob'>): ContainerClient {
+export function createContainer(
+  { blob }: Pick<Config, 'blob'>,
+  { maxTries = 1 }: { readonly maxTries?: number } = {},
+): ContainerClient {
   const { url, credential } = accountOf(blob);
   const pipeline = newPipeline(credential, {
     // One try: our own retry is above this one, and a second try down here would answer 412 to a replacement whose
     // first try won and lost only its answer.
-    retryOptions: { maxTries: 1, tryTimeoutInMs: blob.requestTimeoutMs },
+    retryOptions: { maxTries, tryTimeoutInMs: blob.requestTimeoutMs },
     userAgentOptions: { userAgentPrefix: 'campaign-ledger' },
   });
   pipeline.factories.push(requestTimeout(blob.requestTimeoutMs));

@@ -32,6 +32,11 @@ export const DEAD_LETTER_HEADERS = {
   cut: 'dl.cut',
 } as const;
 
+export type OwnHeader = (typeof DEAD_LETTER_HEADERS)[keyof typeof DEAD_LETTER_HEADERS];
+
+/** On a record that was sent back: `<topic id>/<partition>/<offset>` of the letter's. A letter of it keeps the header. */
+export const REPLAY_OF_HEADER = 'dl.replay-of';
+
 const OURS: ReadonlySet<string> = new Set(Object.values(DEAD_LETTER_HEADERS));
 
 /** A reason quotes texts of the record: it must not outgrow the room that a dead-letter topic has beyond its source. */
@@ -58,7 +63,7 @@ export function letterMessage({ source, record, fault }: DeadLetter, atMs: numbe
     key: record.key ?? null,
     value: record.value,
     headers: [
-      ...foreignHeaders(record),
+      ...headersWithout(record, OURS),
       ...Object.entries(about).map(([name, value]) => ({ [name]: value })),
     ],
   };
@@ -93,10 +98,15 @@ export function sizeOfLetter({ key, value, headers }: LetterMessage): number {
   return bytes;
 }
 
-function foreignHeaders({ headers = [] }: KafkaRecord): MessageHeader[] {
+/** In their order, also those that come more than once. */
+export function headersWithout(
+  { headers = [] }: Pick<KafkaRecord, 'headers'>,
+  names: Iterable<string>,
+): MessageHeader[] {
+  const left = new Set(names);
   return headers.flatMap((header) =>
     Object.entries(header)
-      .filter(([name]) => !OURS.has(name))
+      .filter(([name]) => !left.has(name))
       .map(([name, value]) => ({ [name]: value })),
   );
 }

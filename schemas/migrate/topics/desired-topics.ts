@@ -3,6 +3,8 @@ import type { Config } from '../../../config/schema.ts';
 import {
   DEAD_LETTER_HEADROOM_BYTES,
   deadLetterTopic,
+  REPLAY_HEADROOM_BYTES,
+  replayLogTopic,
   type TopicRole,
   topicNames,
 } from '../../../config/topics.ts';
@@ -12,28 +14,44 @@ export type DesiredTopic = NewTopic & { readonly configs: Readonly<Record<string
 
 const ROLES: readonly TopicRole[] = ['definitions', 'delivery', 'feedback', 'profiles'];
 
-/** The four topics, and for each the topic of its dead letters. */
+/** The four topics, and for each the topic of its dead letters and the log of their replays. */
 export function desiredTopics(config: Pick<Config, 'kafka'>): readonly DesiredTopic[] {
   const names = topicNames(config);
-  return ROLES.flatMap((role) => topicPair(names[role], role, config.kafka.topics));
+  return ROLES.flatMap((role) => topicsOf(names[role], role, config.kafka.topics));
 }
 
-function topicPair(topic: string, role: TopicRole, topics: Config['kafka']['topics']): DesiredTopic[] {
+/** Kafka's own default; a record of the log is a few hundred bytes. */
+const LOG_RECORD_BYTES = 1024 * 1024;
+
+function topicsOf(topic: string, role: TopicRole, topics: Config['kafka']['topics']): DesiredTopic[] {
   const { partitions, retentionMs, maxMessageBytes } = topics[role];
   const { replicationFactor, timestampType, deadLetterRetentionMs } = topics;
   const common = { partitions, replicationFactor };
+  const largest = maxMessageBytes + REPLAY_HEADROOM_BYTES;
   return [
     {
       ...common,
       topic,
-      configs: settings({ retentionMs, maxMessageBytes, timestampType }),
+      configs: settings({ retentionMs, maxMessageBytes: largest, timestampType }),
     },
     {
       ...common,
       topic: deadLetterTopic(topic),
       configs: settings({
         retentionMs: deadLetterRetentionMs,
-        maxMessageBytes: maxMessageBytes + DEAD_LETTER_HEADROOM_BYTES,
+        maxMessageBytes: largest + DEAD_LETTER_HEADROOM_BYTES,
+        timestampType: 'LogAppendTime',
+      }),
+    },
+    {
+      topic: replayLogTopic(topic),
+      // Few records, and one partition to look through for a letter.
+      partitions: 1,
+      replicationFactor,
+      configs: settings({
+        // What it forgets could be sent a second time.
+        retentionMs: null,
+        maxMessageBytes: LOG_RECORD_BYTES,
         timestampType: 'LogAppendTime',
       }),
     },

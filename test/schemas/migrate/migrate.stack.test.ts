@@ -113,14 +113,18 @@ test('the topics have the names and sizes that the design pins', () => {
     ]),
   );
   expect(sizes).toEqual({
-    'campaign.definitions': '1048576',
-    'campaign.definitions.dead-letters': '1114112',
-    'campaign.delivery': '1048576',
-    'campaign.delivery.dead-letters': '1114112',
-    'campaign.feedback': '1048576',
-    'campaign.feedback.dead-letters': '1114112',
-    'profile.changes': '1048576',
-    'profile.changes.dead-letters': '1114112',
+    'campaign.definitions': '1049600',
+    'campaign.definitions.dead-letters': '1115136',
+    'campaign.definitions.dead-letter-replays': '1048576',
+    'campaign.delivery': '1049600',
+    'campaign.delivery.dead-letters': '1115136',
+    'campaign.delivery.dead-letter-replays': '1048576',
+    'campaign.feedback': '1049600',
+    'campaign.feedback.dead-letters': '1115136',
+    'campaign.feedback.dead-letter-replays': '1048576',
+    'profile.changes': '1049600',
+    'profile.changes.dead-letters': '1115136',
+    'profile.changes.dead-letter-replays': '1048576',
   });
 });
 
@@ -243,9 +247,9 @@ test('what is not as configured is told and left as it is', async () => {
   expect(drift.map(({ text }) => text)).toEqual([
     expect.stringContaining(`topic ${topic} has partitions=${has}, configured is 6; it stays as it is`),
     `topic ${topic} has retention.ms=604800000, configured is 3600000`,
-    `topic ${topic} has max.message.bytes=1048576, configured is 2097152`,
+    `topic ${topic} has max.message.bytes=1049600, configured is 2098176`,
     expect.stringContaining(`topic ${topic}.dead-letters has partitions=${has}, configured is 6`),
-    `topic ${topic}.dead-letters has max.message.bytes=1114112, configured is 2162688`,
+    `topic ${topic}.dead-letters has max.message.bytes=1115136, configured is 2163712`,
   ]);
   expect((await admin.describeTopics([topic])).get(topic)?.partitions).toBe(has);
 });

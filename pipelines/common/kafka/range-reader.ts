@@ -1,0 +1,133 @@
+/** Reads ranges of offsets as a consumer of committed transactions sees them, without a group: nothing is committed. */
+import kafka from '@confluentinc/kafka-javascript';
+import type { Config } from '../../../config/schema.ts';
+import type { KafkaRecord } from '../batch.ts';
+import { Outage } from '../errors.ts';
+import { FETCH_SETTINGS } from '../runner/consumer.ts';
+import { mendHeaders } from '../runner/record-headers.ts';
+import type { TopicPartition } from './admin.ts';
+import { consumerSettings } from './client-settings.ts';
+import { asOutage, kafkaErrorCode } from './errors.ts';
+
+const { ERRORS } = kafka.CODES;
+
+/** Records asked for at once. */
+const MOST_RECORDS = 1_000;
+/** Milliseconds that a call waits for its first record. */
+const CONSUME_TIMEOUT_MS = 200;
+
+/** Kafka no longer has the first offsets of the range: retention, or a log that was cut off. */
+export class OffsetsGone extends Error {
+  override readonly name = 'OffsetsGone';
+}
+
+export interface OffsetsToRead extends TopicPartition {
+  readonly first: number;
+  /** Exclusive; at most the last stable offset. */
+  readonly end: number;
+}
+
+/** A method that the client has and its types lack. */
+type Client = kafka.KafkaConsumer & {
+  setDefaultIsTimeoutOnlyForFirstMessage(isOnlyForFirst: boolean): void;
+};
+
+export class RangeReader {
+  readonly #client: Client;
+  readonly #stallMs: number;
+  #place: TopicPartition | null = null;
+  /** The next offset of the partition that is being read. */
+  #next = -1;
+  #ahead: KafkaRecord[] = [];
+  #endOfLog = -1;
+
+  private constructor(client: Client, stallMs: number) {
+    this.#client = client;
+    this.#stallMs = stallMs;
+    client.on('partition.eof', ({ topic, partition, offset }) => {
+      if (topic === this.#place?.topic && partition === this.#place.partition) this.#endOfLog = offset;
+    });
+    client.on('event.error', () => {});
+  }
+
+  /** @throws {Outage} no broker answers */
+  static async connect(config: Pick<Config, 'kafka'>, name: string): Promise<RangeReader> {
+    const client = new kafka.KafkaConsumer(
+      {
+        ...FETCH_SETTINGS,
+        ...consumerSettings(config, { pipeline: name }),
+        'enable.partition.eof': true,
+        // At the end of a log the broker holds a request back for so long, and the next partition behind it.
+        'fetch.wait.max.ms': 20,
+        log_level: 0,
+      } as kafka.ConsumerGlobalConfig,
+      { 'auto.offset.reset': 'error' },
+    ) as Client;
+    client.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS);
+    // Else a call waits for as many records as it asked for.
+    client.setDefaultIsTimeoutOnlyForFirstMessage(true);
+    const timeout = config.kafka.requestTimeoutMs;
+    await new Promise<void>((resolve, reject) => {
+      client.connect({ timeout }, (error) => (error ? reject(asOutage(error)) : resolve()));
+    });
+    return new RangeReader(client, timeout);
+  }
+
+  /**
+   * Every record of the range, in order. A range that begins where the last one ended goes on without a new fetch.
+   * @throws {Outage} nothing comes for as long as a request may take
+   * @throws {OffsetsGone}
+   */
+  async *read({ topic, partition, first, end }: OffsetsToRead): AsyncGenerator<readonly KafkaRecord[]> {
+    if (first >= end) return;
+    const isContinued =
+      this.#place?.topic === topic && this.#place.partition === partition && this.#next === first;
+    if (!isContinued) {
+      this.#place = { topic, partition };
+      this.#ahead = [];
+      this.#endOfLog = -1;
+      this.#client.assign([{ topic, partition, offset: first }]);
+    }
+    this.#next = -1;
+    let records = this.#ahead;
+    let progressAt = performance.now();
+    for (;;) {
+      const behind = records.findIndex(({ offset }) => offset >= end);
+      const own = behind < 0 ? records : records.slice(0, behind);
+      this.#ahead = behind < 0 ? [] : records.slice(behind);
+      if (own.length > 0) {
+        yield own;
+        progressAt = performance.now();
+      }
+      const last = own.at(-1)?.offset ?? -1;
+      if (behind >= 0 || last >= end - 1 || this.#endOfLog >= end) {
+        this.#next = end;
+        return;
+      }
+      if (performance.now() - progressAt > this.#stallMs) {
+        throw new Outage('kafka', `${topic}/${partition} gives no records from offset ${first} on`);
+      }
+      records = await this.#consume();
+    }
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => this.#client.disconnect(() => resolve()));
+  }
+
+  #consume(): Promise<KafkaRecord[]> {
+    return new Promise((resolve, reject) => {
+      this.#client.consume(MOST_RECORDS, (error, records) => {
+        if (error) {
+          const code = kafkaErrorCode(error);
+          const isGone = code === ERRORS.ERR_OFFSET_OUT_OF_RANGE || code === ERRORS.ERR__AUTO_OFFSET_RESET;
+          return reject(isGone ? new OffsetsGone(error.message) : asOutage(error));
+        }
+        mendHeaders(records);
+        // What was fetched before a change of place may still come.
+        const { topic, partition } = this.#place ?? {};
+        resolve(records.filter((record) => record.topic === topic && record.partition === partition));
+      });
+    });
+  }
+}
