@@ -1,7 +1,7 @@
 /** A backlog of millions, read by one process a pipeline at default settings: how much memory, and is all of it there? */
 import type { PipelineName } from '../../config/schema.ts';
-import { progressBar } from '../../deploy/local/demo/progress-bar.ts';
 import type { WorldValue } from '../../deploy/local/world/world-record.ts';
+import { progressBar } from '../../pipelines/common/progress-bar.ts';
 import { profileLoad } from '../bench/load.ts';
 import { produce } from '../bench/produce.ts';
 import { WholeLedger } from '../helpers/whole-ledger.ts';

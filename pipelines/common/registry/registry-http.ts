@@ -22,15 +22,17 @@ export interface RegistryHttp {
 }
 
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json';
-const MAX_CONNECTIONS = 8;
 /** Bytes. Schemas are small; a stream without end is not one. */
 export const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
-export function createRegistryHttp(settings: Config['schemaRegistry']): RegistryHttp {
+export function createRegistryHttp(
+  settings: Config['schemaRegistry'],
+  { connections = 8 }: { connections?: number } = {},
+): RegistryHttp {
   const { url, username, password, timeoutMs, tls } = settings;
   const base = url.replace(/\/+$/, '');
   const agent = new Agent({
-    connections: MAX_CONNECTIONS,
+    connections,
     connectTimeout: timeoutMs,
     maxResponseSize: MAX_RESPONSE_BYTES,
     connect: readTls('schemaRegistry.tls', tls),
