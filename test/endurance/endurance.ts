@@ -108,3 +108,5 @@ try {
   say(`endurance: ${messageOf(error)}`);
   process.exitCode = 1;
 }
+// A scenario that failed may have left clients of services that are gone: they would wait for ever.
+process.exit();
