@@ -10,7 +10,7 @@ export class DamagedFile extends Error {
   override readonly name = 'DamagedFile';
 }
 
-/** What a header or a block may take: far above anything written, far below what a forged length asks for. */
+/** What a header, all of it, or a block may take: far above anything written, far below what a forged length asks for. */
 const MAX_HEADER_BYTES = 64 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 256 * 1024 * 1024;
 const MAX_METADATA_KEYS = 1_000;
@@ -98,7 +98,8 @@ async function readMetadata(bytes: ByteStream): Promise<Map<string, Buffer>> {
 
 async function headerBytes(bytes: ByteStream): Promise<Buffer> {
   const size = await requiredLong(bytes, 'the header');
-  if (size < 0 || size > MAX_HEADER_BYTES) throw new DamagedFile('the header states an impossible size');
+  if (size < 0 || bytes.position + size > MAX_HEADER_BYTES)
+    throw new DamagedFile('the header states an impossible size');
   return required(bytes, size, 'the header');
 }
 

@@ -34,6 +34,8 @@ export interface HeldHead {
 }
 
 const VERSION = 1;
+/** Far above what the ids of a hundred thousand schemas take. */
+const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 const offset = z.int().min(0);
 const headSchema = z.object({
   version: z.literal(VERSION),
@@ -135,9 +137,15 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** No more of it than a head may have: what goes on is cut off, and then it is none. */
 async function textOf(stream: NodeJS.ReadableStream | undefined): Promise<string> {
   const parts: Buffer[] = [];
-  for await (const part of stream ?? []) parts.push(Buffer.from(part));
+  let bytes = 0;
+  for await (const part of stream ?? []) {
+    parts.push(Buffer.from(part));
+    bytes += part.length;
+    if (bytes > MAX_HEAD_BYTES) break;
+  }
   return Buffer.concat(parts).toString('utf8');
 }
 

@@ -54,15 +54,15 @@ export class SegmentStore {
         : blobFault(error);
     });
     const theirs = fromBlobMetadata(found.metadata);
-    if (theirs === null) {
+    if (theirs === null && found.contentLength === file.bytes.length) {
       // Not written by us, or copied here without its metadata: its bytes can still be the right ones.
       const bytes = await blob.downloadToBuffer().catch((error: unknown) => {
         throw blobFault(error);
       });
       if (hash('sha256', bytes) === file.sha256) return;
-    } else if (theirs.sha256 === file.sha256) {
+    } else if (theirs?.sha256 === file.sha256) {
       return;
-    } else if (theirs.contentSha256 === file.contentSha256 && theirs.count === metadata.count) {
+    } else if (theirs?.contentSha256 === file.contentSha256 && theirs.count === metadata.count) {
       return;
     }
     throw new PartitionStopped(

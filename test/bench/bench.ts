@@ -1,9 +1,8 @@
 /** `npm run bench`: measures the pipelines on a local stack of its own; docs/performance.md says what and why. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type RunningStack, startStack } from '../../deploy/local/stack/start-stack.ts';
+import { StackPlace } from '../helpers/stack-place.ts';
 import { runMainSuite, type SuiteOptions, type SuiteResult } from './main-suite.ts';
 import { resultJson, resultTables } from './results.ts';
 import { killSubjects } from './subject.ts';
@@ -42,7 +41,12 @@ async function bench(flags: Flags): Promise<void> {
     if (name.startsWith('CAMPAIGN_LEDGER_')) delete process.env[name];
   }
   const { events, runs, suite } = flags;
-  await using place = await Place.open(flags.data);
+  await using place = await StackPlace.open({
+    program: 'bench',
+    data: flags.data ?? null,
+    say,
+    killUsers: killSubjects,
+  });
   const profileDir = flags.cpuProf === undefined ? null : resolve(flags.cpuProf);
   if (profileDir !== null) await mkdir(profileDir, { recursive: true });
   const { rounds, discrepancies } = await SUITES[suite]({
@@ -59,54 +63,6 @@ async function bench(flags: Flags): Promise<void> {
   process.stdout.write(`${JSON.stringify(resultJson(rounds, { suite, events, runs, seconds }))}\n`);
   if (discrepancies.length > 0) process.exitCode = EXIT.discrepancy;
 }
-
-/** The running stack and its directory; gone with everything in it at the end, also at Ctrl-C. */
-class Place implements AsyncDisposable {
-  readonly stack: RunningStack;
-  readonly #isKept: boolean;
-  #closed: Promise<void> | undefined;
-
-  private constructor(stack: RunningStack, isKept: boolean) {
-    this.stack = stack;
-    this.#isKept = isKept;
-  }
-
-  static async open(data: string | undefined): Promise<Place> {
-    const dataDir =
-      data === undefined ? await mkdtemp(join(tmpdir(), 'campaign-ledger-bench-')) : resolve(data);
-    say(`starting the local stack in ${dataDir}`);
-    // Ctrl-C before it runs: its parts end with this process, and the directory goes with them.
-    const discard = () => data === undefined && rm(dataDir, { recursive: true, force: true });
-    const interrupt = () => void Promise.resolve(discard()).finally(() => process.exit(EXIT.failed));
-    for (const signal of SIGNALS) process.on(signal, interrupt);
-    const stack = await startStack({ dataDir }).catch(async (error: unknown) => {
-      await discard();
-      throw error;
-    });
-    for (const signal of SIGNALS) process.off(signal, interrupt);
-    const place = new Place(stack, data !== undefined);
-    for (const signal of SIGNALS) {
-      process.on(signal, () => {
-        say(`\n${signal}: stopping the stack`);
-        void place[Symbol.asyncDispose]().finally(() => process.exit(EXIT.failed));
-      });
-    }
-    return place;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  async #close(): Promise<void> {
-    killSubjects();
-    await this.stack.stop();
-    if (!this.#isKept) await rm(this.stack.dataDir, { recursive: true, force: true });
-  }
-}
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);

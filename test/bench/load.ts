@@ -12,7 +12,7 @@ export interface LoadOptions {
 const DAY_MS = 86_400_000;
 const FEEDBACK_SPAN_MS = 3 * DAY_MS;
 const PROFILE_SPAN_MS = 30 * DAY_MS;
-const FEEDBACK_USERS = 200_000;
+const USERS = 200_000;
 const CHANGES_A_USER = 5;
 const LATE_MS = 5 * DAY_MS;
 
@@ -50,16 +50,9 @@ export function* profileLoad({ records, seed, until }: LoadOptions): Generator<W
 }
 
 function feedback(random: Random, occurredAt: number): FeedbackValue {
-  const user = random.between(0, FEEDBACK_USERS - 1);
-  const campaign = random.between(1, 12);
   const type = random.pick(types);
   return {
-    event_id: random.hex(16),
-    tenant_id: tenantOf(user),
-    campaign_id: `campaign-${campaign}`,
-    message_id: `m-${campaign}-${user}-${random.between(0, 3)}`,
-    user_id: `u-${user}`,
-    channel: 'EMAIL',
+    ...messageFields(random),
     type,
     occurred_at: occurredAt,
     link: type === 'CLICKED' ? 'https://www.aurora-shop.example/summer-sale/details' : null,
@@ -67,6 +60,22 @@ function feedback(random: Random, occurredAt: number): FeedbackValue {
     is_machine: random.chance(0.2),
     value: null,
     attributes: {},
+  };
+}
+
+/** What an event says of its message, and an identity of its own. */
+export function messageFields(
+  random: Random,
+): Pick<FeedbackValue, 'event_id' | 'tenant_id' | 'campaign_id' | 'message_id' | 'user_id' | 'channel'> {
+  const user = random.between(0, USERS - 1);
+  const campaign = random.between(1, 12);
+  return {
+    event_id: random.hex(16),
+    tenant_id: tenantOf(user),
+    campaign_id: `campaign-${campaign}`,
+    message_id: `m-${campaign}-${user}-${random.between(0, 3)}`,
+    user_id: `u-${user}`,
+    channel: 'EMAIL',
   };
 }
 

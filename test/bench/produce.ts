@@ -9,6 +9,8 @@ import { producerSettings } from '../../pipelines/common/kafka/client-settings.t
 const { ERRORS } = kafka.CODES;
 /** Records between two turns of the event loop. */
 const AT_ONCE = 5_000;
+/** For what the client still holds when all is handed over. */
+const FLUSH_MS = 120_000;
 
 /** Resolves when all are acknowledged. @param onProgress called with the number sent so far */
 export async function produce(
@@ -22,12 +24,12 @@ export async function produce(
     'linger.ms': 50,
     'queue.buffering.max.messages': 400_000,
     partitioner: 'murmur2_random',
+    // The client hands out a hundred reports a turn of the event loop: those of millions would pile up for a long time.
+    'delivery.report.only.error': true,
   });
   let refused: LibrdKafkaError | undefined;
-  let acknowledged = 0;
   producer.on('delivery-report', (error: LibrdKafkaError | null) => {
     if (error) refused ??= error;
-    else acknowledged += 1;
   });
   producer.setPollInterval(20);
   await new Promise<void>((resolve, reject) => {
@@ -51,7 +53,9 @@ export async function produce(
       await sleep(0);
     }
   }
-  while (acknowledged < sent && refused === undefined) await sleep(20);
+  await new Promise<void>((resolve, reject) => {
+    producer.flush(FLUSH_MS, (error) => (error ? reject(error) : resolve()));
+  });
   await new Promise<void>((resolve) => producer.disconnect(() => resolve()));
   if (refused !== undefined) throw new Error(`Kafka refused a record: ${refused.message}`);
 }

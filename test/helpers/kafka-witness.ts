@@ -24,6 +24,24 @@ export async function consumeAll(
   partitions: ReadonlyMap<string, number>,
   topicIds: ReadonlyMap<string, string> = new Map(),
 ): Promise<SeenRecord[]> {
+  const records: SeenRecord[] = [];
+  await consumeEach({ brokers, partitions, topicIds }, (record) => records.push(record));
+  return records;
+}
+
+/** As `consumeAll` for more than fit into memory. */
+export async function consumeEach(
+  {
+    brokers,
+    partitions,
+    topicIds = new Map(),
+  }: {
+    brokers: readonly string[];
+    partitions: ReadonlyMap<string, number>;
+    topicIds?: ReadonlyMap<string, string>;
+  },
+  each: (record: SeenRecord) => void,
+): Promise<void> {
   const consumer = new kafka.KafkaConsumer(
     {
       'bootstrap.servers': brokers.join(','),
@@ -46,10 +64,7 @@ export async function consumeAll(
     );
     for (const { topic, partition } of assignment) unread.add(`${topic}/${partition}`);
     consumer.assign(assignment);
-    const records: SeenRecord[] = [];
-    while (unread.size > 0)
-      records.push(...(await consume(consumer)).map((message) => seen(message, topicIds)));
-    return records;
+    while (unread.size > 0) for (const message of await consume(consumer)) each(seen(message, topicIds));
   } finally {
     await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
   }

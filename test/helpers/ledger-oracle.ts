@@ -19,7 +19,8 @@ export interface Judged {
   readonly bad: readonly SeenRecord[];
 }
 
-const TIME = {
+/** The field with the time of the event. */
+export const TIME = {
   definitions: 'updated_at',
   delivery: 'occurred_at',
   feedback: 'occurred_at',

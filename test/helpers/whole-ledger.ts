@@ -43,6 +43,8 @@ const FOR_TESTS = {
 
 export interface WholeLedgerOptions {
   readonly overrides?: Overrides;
+  /** `small`, when left out: few partitions, small batches and short waits. `default`: as the stack and config/default.yaml have it. */
+  readonly sizes?: 'small' | 'default';
   /** Instead of making topics and tables in this process. */
   readonly prepare?: (configFile: string) => Promise<void>;
 }
@@ -78,7 +80,7 @@ export class WholeLedger {
 
   static async create(
     stackConfigFile: string,
-    { overrides = {}, prepare }: WholeLedgerOptions = {},
+    { overrides = {}, sizes = 'small', prepare }: WholeLedgerOptions = {},
   ): Promise<WholeLedger> {
     const unique = `whole-${randomUUID().slice(0, 8)}`;
     const database = unique.replace('-', '_');
@@ -90,7 +92,8 @@ export class WholeLedger {
     const folder = await mkdtemp(join(tmpdir(), 'whole-ledger-'));
     const configFile = join(folder, 'config.yaml');
     const stackConfig = parse(await readFile(stackConfigFile, 'utf8')) as Tree;
-    const config = mergeTrees(stackConfig, FOR_TESTS, overrides as Tree, own);
+    const sized = sizes === 'small' ? FOR_TESTS : {};
+    const config = mergeTrees(stackConfig, sized, overrides as Tree, own);
     await writeFile(configFile, stringify(config), { mode: 0o600 });
     const harness = await LedgerHarness.create(configFile, {
       overrides: { ...own, retry: FOR_TESTS.retry },
@@ -156,12 +159,15 @@ export class WholeLedger {
    * By Kafka's own word: every group has committed every offset that there is, markers included.
    * @throws {Error} with the pipelines' logs when that does not come about
    */
-  async caughtUp(pipelines: readonly PipelineName[] = ['tracking', 'archive', 'profiles']): Promise<void> {
+  async caughtUp(
+    pipelines: readonly PipelineName[] = ['tracking', 'archive', 'profiles'],
+    { withinMs = 90_000, everyMs = 150 }: { withinMs?: number; everyMs?: number } = {},
+  ): Promise<void> {
     const waiting = pipelines.map((pipeline) =>
       eventually(async () => (await this.hasCaughtUp(pipeline).catch(() => false)) || this.#mustBeRunning(), {
         what: `${pipeline} at the end of its topics`,
-        withinMs: 90_000,
-        everyMs: 150,
+        withinMs,
+        everyMs,
       }),
     );
     await Promise.all(waiting).catch((error: unknown) => {
@@ -178,13 +184,27 @@ export class WholeLedger {
   }
 
   async hasCaughtUp(pipeline: PipelineName): Promise<boolean> {
+    const ends = await this.ends(pipeline);
+    const committed = await this.committed(pipeline);
+    return [...ends].every(([partition, end]) => committed.get(partition) === end);
+  }
+
+  group(pipeline: PipelineName): string {
+    return `${this.config.kafka.groupPrefix}.${pipeline}`;
+  }
+
+  /** One past the last offset of every partition that the pipeline reads, empty ones left out, by `<topic>/<partition>`. */
+  async ends(pipeline: PipelineName): Promise<ReadonlyMap<string, number>> {
+    const marks = await this.harness.admin.watermarks(await this.#partitionsOf(TOPICS_OF[pipeline]));
+    const written = marks.filter(({ high }) => high > 0);
+    return new Map(written.map(({ topic, partition, high }) => [`${topic}/${partition}`, high]));
+  }
+
+  /** What the pipeline's group has committed, by `<topic>/<partition>`. */
+  async committed(pipeline: PipelineName): Promise<ReadonlyMap<string, number>> {
     const partitions = await this.#partitionsOf(TOPICS_OF[pipeline]);
-    const { admin } = this.harness;
-    const ends = (await admin.watermarks(partitions)).filter(({ high }) => high > 0);
-    const group = `${this.config.kafka.groupPrefix}.${pipeline}`;
-    const committed = await admin.committedOffsets(group, ends);
-    const at = new Map(committed.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]));
-    return ends.every(({ topic, partition, high }) => at.get(`${topic}/${partition}`) === high);
+    const offsets = await this.harness.admin.committedOffsets(this.group(pipeline), partitions);
+    return new Map(offsets.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]));
   }
 
   async #partitionsOf(roles: readonly TopicRole[]): Promise<TopicPartition[]> {

@@ -23,8 +23,8 @@ export class EncodedBatch {
   /** Latest time of an event among them, in milliseconds. */
   newestEventTime = Number.NEGATIVE_INFINITY;
   readonly #source: Buffer;
-  /** By offset: two passes over the records give equal objects, but not the same. */
-  readonly #letters = new Map<number, { readonly record: KafkaRecord; readonly fault: Fault }>();
+  /** By offset. The record itself lies in the batch: an object for each of a hundred thousand bad ones is 300 MB. */
+  readonly #faults = new Map<number, Fault>();
   readonly #cursor: RecordCursor;
   readonly #onRow: OnRow | null;
   #chunks: RowChunks | null;
@@ -42,19 +42,29 @@ export class EncodedBatch {
     this.#chunks = new RowChunks(pool);
   }
 
-  get letters(): readonly DeadLetter[] {
-    const { source } = this.batch;
-    return Array.from(this.#letters.values(), (letter) => ({ source, ...letter }));
+  /** What is wrong with the records that were refused, by offset. */
+  get faults(): ReadonlyMap<number, Fault> {
+    return this.#faults;
+  }
+
+  /** A letter for each of them, in the order of the records; made when it is asked for. */
+  *letters(): Generator<DeadLetter> {
+    if (this.#faults.size === 0) return;
+    const { source, records } = this.batch;
+    for (const cursor = cursorOver(records); cursor.next(); ) {
+      const fault = this.#faults.get(cursor.offset);
+      if (fault !== undefined) yield { source, record: cursor.record(), fault };
+    }
   }
 
   /** A record that looked well, and that ClickHouse will not have. */
-  reject(record: KafkaRecord, fault: Fault): void {
-    this.#letters.set(record.offset, { record, fault });
+  reject({ offset }: Pick<KafkaRecord, 'offset'>, fault: Fault): void {
+    this.#faults.set(offset, fault);
   }
 
   /** Records that have no letter: all have been encoded. */
   get accepted(): KafkaRecord[] {
-    return Array.from(this.batch.records).filter(({ offset }) => !this.#letters.has(offset));
+    return Array.from(this.batch.records).filter(({ offset }) => !this.#faults.has(offset));
   }
 
   /** The rows as buffers: first those of an earlier attempt, then the others as they are encoded. */
@@ -96,7 +106,7 @@ export class EncodedBatch {
       }
       const fault = encoder.encode(chunks, cursor, this.#source);
       if (fault !== null) {
-        this.reject(cursor.record(), fault);
+        this.reject(cursor, fault);
         continue;
       }
       this.rows += 1;

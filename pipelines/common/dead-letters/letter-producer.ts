@@ -11,7 +11,7 @@ import { cutLetter, type LetterMessage, sizeOfLetter } from './dead-letter.ts';
 const { ERRORS } = kafka.CODES;
 
 /** Letters handed to the client and not yet acknowledged, at most: a burst of bad records must not fill the memory. */
-const WINDOW_LETTERS = 10_000;
+const WINDOW_LETTERS = 2_000;
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
 /** Milliseconds after which a letter that no broker took is an outage. */

@@ -1,4 +1,5 @@
 /** The step that sends what was refused to the dead-letter topics. */
+import type { EncodedBatch } from '../clickhouse-sink/encoded-batch.ts';
 import type { FlushStep } from '../clickhouse-sink/flush.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
@@ -26,32 +27,37 @@ export function sendDeadLetters({
 }: LetterStepOptions): FlushStep {
   return async function sendDeadLetters(flush) {
     const batches = flush.batches.filter(({ areLettersSent }) => !areLettersSent);
-    const letters = batches.flatMap((batch) => batch.letters);
-    if (letters.length > 0) {
+    const count = batches.reduce((sum, { faults }) => sum + faults.size, 0);
+    if (count > 0) {
       flush.assertOurs();
       const at = clock.now();
       await producer.send(
         (function* () {
-          for (const letter of letters) yield letterMessage(letter, at);
+          for (const batch of batches) for (const letter of batch.letters()) yield letterMessage(letter, at);
         })(),
       );
     }
-    for (const batch of batches) batch.areLettersSent = true;
-    for (const { source, fault } of letters)
-      metrics.deadLetters.inc({ pipeline, topic: source.topic, code: fault.code });
-    for (const { source, record, fault } of letters.slice(0, LOGGED_LETTERS)) {
-      logger.warn(
-        {
-          topic: source.topic,
-          partition: source.partition,
-          offset: record.offset,
-          code: fault.code,
-          reason: fault.reason,
-        },
-        'dead letter',
-      );
+    for (const batch of batches) {
+      batch.areLettersSent = true;
+      const { topic } = batch.batch.source;
+      for (const { code } of batch.faults.values()) metrics.deadLetters.inc({ pipeline, topic, code });
     }
-    if (letters.length > LOGGED_LETTERS)
-      logger.warn({ more: letters.length - LOGGED_LETTERS }, 'further dead letters in the same flush');
+    logSome(logger, { batches, count });
   };
+}
+
+function logSome(
+  logger: Logger,
+  { batches, count }: { batches: readonly EncodedBatch[]; count: number },
+): void {
+  let logged = 0;
+  for (const { batch, faults } of batches) {
+    const { topic, partition } = batch.source;
+    for (const [offset, { code, reason }] of faults) {
+      if (logged === LOGGED_LETTERS) break;
+      logged += 1;
+      logger.warn({ topic, partition, offset, code, reason }, 'dead letter');
+    }
+  }
+  if (count > logged) logger.warn({ more: count - logged }, 'further dead letters in the same flush');
 }

@@ -1,16 +1,16 @@
 /**
  * Schemas as the registry gives them out, by `@kafkajs/confluent-schema-registry`. That library hands out a decoder of
  * its own and keeps the rest to itself, so a middleware keeps the texts as registered. Of a 404 it keeps only the
- * status, which a proxy or a wrong address answers too: such a path is asked for once more, to read the registry's code.
+ * status, which a proxy or a wrong address answers too: so plain requests find out what is unknown, by the registry's code.
  */
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent } from 'node:http';
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import type { SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
 import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../errors.ts';
 import { readTls } from '../tls.ts';
-import { createRegistryHttp, type RegistryHttp } from './registry-http.ts';
+import { createBoundedAgent } from './bounded-agent.ts';
+import { createRegistryHttp, loginAdvice, MAX_RESPONSE_BYTES, type RegistryHttp } from './registry-http.ts';
 
 /** One schema in the words of the registry. */
 export interface RegisteredSchema {
@@ -38,7 +38,7 @@ const MAX_SOCKETS = 8;
 const NOT_KNOWN = new Set([40401, 40402, 40403]);
 
 export class RegisteredSchemas {
-  readonly #agent: HttpAgent;
+  readonly #agent: Agent;
   readonly #client: SchemaRegistryAPIClientArgs;
   readonly #timeoutMs: number;
   readonly #http: RegistryHttp;
@@ -49,12 +49,14 @@ export class RegisteredSchemas {
   constructor(settings: Config['schemaRegistry']) {
     const { url, username, password, timeoutMs, tls } = settings;
     this.#timeoutMs = timeoutMs;
-    this.#http = createRegistryHttp(settings, { connections: 1 });
+    this.#http = createRegistryHttp(settings);
     this.#basePath = new URL(url).pathname.replace(/\/+$/, '');
-    const pool = { keepAlive: true, maxSockets: MAX_SOCKETS };
-    this.#agent = url.startsWith('https:')
-      ? new HttpsAgent({ ...pool, ...readTls('schemaRegistry.tls', tls) })
-      : new HttpAgent(pool);
+    this.#agent = createBoundedAgent(new URL(url).protocol, {
+      keepAlive: true,
+      maxSockets: MAX_SOCKETS,
+      maxAnswerBytes: MAX_RESPONSE_BYTES,
+      ...readTls('schemaRegistry.tls', tls),
+    });
     this.#client = {
       host: url.replace(/\/+$/, ''),
       clientId: 'campaign-ledger',
@@ -70,10 +72,14 @@ export class RegisteredSchemas {
    * @throws {Outage} the registry cannot be asked, or does not answer as a registry does
    */
   async find(id: number): Promise<RegisteredSchemaWithReferences | null> {
+    // A broken producer may name thousands of ids, and the library's way to "never heard of it" costs four times as much.
+    if (await this.#isUnknown(`/schemas/ids/${id}`)) return null;
     const asked: Promise<Answer>[] = [];
     // One client a lookup: one with references makes several requests, and their answers belong together.
-    const registry = new SchemaRegistry({ ...this.#client, middlewares: [this.#keep(asked)] });
-    await this.#withinTime(id, registry.getSchema(id));
+    const ending = new AbortController();
+    const middlewares = [this.#keep(asked, ending.signal)];
+    const registry = new SchemaRegistry({ ...this.#client, middlewares });
+    await this.#withinTime(id, registry.getSchema(id)).finally(() => ending.abort());
     const answers = await Promise.all(asked);
     const root = answers.find(({ isRoot }) => isRoot);
     if (root === undefined) throw new Outage('schemaRegistry', `GET /schemas/ids/${id} was not answered`);
@@ -107,12 +113,14 @@ export class RegisteredSchemas {
     }
   }
 
-  #keep(asked: Promise<Answer>[]): Middleware {
+  /** @param signal aborted when the lookup is over: an answer that still comes in would be kept for nobody */
+  #keep(asked: Promise<Answer>[], signal: AbortSignal): Middleware {
     return () => ({
       request: (request) =>
         // A version that was deleted since must still be found by those that refer to it.
         request.enhance({
           timeout: this.#timeoutMs,
+          signal,
           params: request.params().version === undefined ? {} : { deleted: true, name: undefined },
         }),
       response: (next) => {
@@ -130,17 +138,21 @@ export class RegisteredSchemas {
     const { status, url, message } = error as { status?: number; url?: string; message: string };
     const path = this.#pathOf(url);
     if (status !== 404 || path === undefined) {
-      throw new Outage('schemaRegistry', `the lookup of a schema failed: ${message}${advice(status)}`, {
+      throw new Outage('schemaRegistry', `the lookup of a schema failed: ${message}${loginAdvice(status)}`, {
         cause: error,
       });
     }
-    const again = await this.#http.send('GET', path);
-    const code = (again.body as { error_code?: unknown } | null)?.error_code;
-    if (again.status === 404 && NOT_KNOWN.has(Number(code))) return { kind: 'missing', isRoot: isRoot(path) };
-    throw new Outage(
-      'schemaRegistry',
-      `GET ${path} was answered with ${again.status}, but not as a schema registry does: check schemaRegistry.url`,
-    );
+    if (await this.#isUnknown(path)) return { kind: 'missing', isRoot: isRoot(path) };
+    throw notOfARegistry(path, status);
+  }
+
+  /** A proxy or a wrong address answers 404 too, but not with the code of a registry. */
+  async #isUnknown(path: string): Promise<boolean> {
+    const { status, body } = await this.#http.send('GET', path);
+    if (status === 200) return false;
+    const code = (body as { error_code?: unknown } | null)?.error_code;
+    if (status === 404 && NOT_KNOWN.has(Number(code))) return true;
+    throw notOfARegistry(path, status);
   }
 
   /** @param requested as the library's errors name it, for example `get https://host/base/schemas/ids/7` */
@@ -158,18 +170,18 @@ function answerOf(response: Response): Answer {
   if (typeof body?.schema === 'string') {
     return { kind: 'schema', isRoot: isRoot(path), schema: body as unknown as RegisteredSchema };
   }
-  throw new Outage(
+  throw notOfARegistry(path, response.status());
+}
+
+function notOfARegistry(path: string, status: number): Outage {
+  return new Outage(
     'schemaRegistry',
-    `GET ${path} was answered with ${response.status()}, but not as a schema registry does: check schemaRegistry.url`,
+    `GET ${path} was answered with ${status}, but not as a schema registry does: check schemaRegistry.url`,
   );
 }
 
 function isRoot(path: string): boolean {
   return path.startsWith('/schemas/ids/');
-}
-
-function advice(status: number | undefined): string {
-  return status === 401 || status === 403 ? ': check schemaRegistry.username and password' : '';
 }
 
 function parseObject(text: string | null): Record<string, unknown> | null {

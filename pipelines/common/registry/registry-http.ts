@@ -23,7 +23,7 @@ export interface RegistryHttp {
 
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json';
 /** Bytes. Schemas are small; a stream without end is not one. */
-const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+export const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
 export function createRegistryHttp(
   settings: Config['schemaRegistry'],
@@ -56,7 +56,8 @@ export function createRegistryHttp(
           signal: AbortSignal.timeout(timeoutMs),
         });
         const answer = { status: response.statusCode, body: parsed(await response.body.text()) };
-        if (isRefusal(answer.status)) throw outage(`${what} was answered with ${answer.status}`);
+        if (isRefusal(answer.status))
+          throw outage(`${what} was answered with ${answer.status}${loginAdvice(answer.status)}`);
         return answer;
       } catch (error) {
         if (error instanceof Outage) throw error;
@@ -75,6 +76,11 @@ export function basicAuthorization(username: string, password: string): string {
 /** Of the request as such, whatever it asked for: the registry is unwell, or somebody has to let us in. */
 function isRefusal(status: number): boolean {
   return isOutageStatus(status) || status === 401 || status === 403;
+}
+
+/** For the end of a message about an answer. */
+export function loginAdvice(status: number | undefined): string {
+  return status === 401 || status === 403 ? ': check schemaRegistry.username and password' : '';
 }
 
 function outage(message: string, cause?: unknown): Outage {

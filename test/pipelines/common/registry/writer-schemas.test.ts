@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { configSchema } from '../../../../config/schema.ts';
 import { Outage } from '../../../../pipelines/common/errors.ts';
 import { WriterSchemas } from '../../../../pipelines/common/registry/writer-schemas.ts';
@@ -47,7 +47,7 @@ const json =
       .end(JSON.stringify(body));
 
 describe('WriterSchemas', () => {
-  it('keeps the text as registered and asks once', async () => {
+  it('keeps the text as registered and never asks again', async () => {
     const text = `${JSON.stringify(RECORD)}  `;
     const { schemas, asked } = await registry(json(200, { schema: text }));
     expect(schemas.peek(7)).toBeUndefined();
@@ -55,7 +55,10 @@ describe('WriterSchemas', () => {
     expect(first).toMatchObject({ id: 7, text, inlinedText: text, inlined: RECORD });
     expect(second).toBe(first);
     expect(schemas.peek(7)).toBe(first);
-    expect(asked).toEqual(['/schemas/ids/7']);
+    expect(new Set(asked)).toEqual(new Set(['/schemas/ids/7']));
+    const askedFirst = asked.length;
+    expect(await schemas.get(7)).toBe(first);
+    expect(asked).toHaveLength(askedFirst);
   });
 
   it('believes that an id is unknown for a short while only', async () => {
@@ -63,6 +66,7 @@ describe('WriterSchemas', () => {
       json(404, { error_code: 40403, message: 'Schema not found' }),
     );
     expect(await schemas.get(7)).toBe('unknown');
+    expect(asked).toEqual(['/schemas/ids/7']);
     const askedFirst = asked.length;
     expect(await schemas.get(7)).toBe('unknown');
     expect(asked).toHaveLength(askedFirst);
@@ -119,6 +123,46 @@ describe('WriterSchemas', () => {
     const { schemas } = await registry(answer, { timeoutMs: 300 });
     await expect(schemas.get(1)).rejects.toThrow(Outage);
     expect(schemas.peek(1)).toBeUndefined();
+  });
+
+  it('hangs up on an answer without end long before it fills the memory', async () => {
+    let sent = 0;
+    const piece = Buffer.alloc(256 * 1024, ' ');
+    const { schemas } = await registry(
+      (_request, response) => {
+        const more = () => {
+          for (sent += piece.length; response.write(piece); sent += piece.length);
+        };
+        response.writeHead(200).on('drain', more).write('{"schema":"');
+        more();
+      },
+      { timeoutMs: 3_000 },
+    );
+    await expect(schemas.get(1)).rejects.toThrow(Outage);
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('hangs up on an answer that is still coming when its time is over', async () => {
+    let isOpen = true;
+    const { schemas } = await registry(
+      (_request, response) => {
+        response.writeHead(200).write('{"schema":"');
+        const trickle = setInterval(() => response.write(' '), 20);
+        response.on('close', () => {
+          clearInterval(trickle);
+          isOpen = false;
+        });
+      },
+      { timeoutMs: 300 },
+    );
+    await expect(schemas.get(1)).rejects.toThrow(Outage);
+    await vi.waitFor(() => expect(isOpen).toBe(false), { timeout: 5_000 });
+  });
+
+  it('takes many answers over one connection, however much they are together', async () => {
+    const text = JSON.stringify({ ...RECORD, doc: 'x'.repeat(6 * 1024 * 1024) });
+    const { schemas } = await registry(json(200, { schema: text }));
+    for (const id of [1, 2, 3, 4]) expect(await schemas.get(id)).toMatchObject({ id });
   });
 
   it('sends basic credentials and does not put them into errors', async () => {
