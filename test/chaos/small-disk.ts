@@ -1,6 +1,6 @@
 /** A file system of its own for one part, small enough to be filled: tmpfs, where the machine lets us mount one. */
 import { execFile } from 'node:child_process';
-import { cp, type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { cp, type FileHandle, lstat, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -44,7 +44,8 @@ export async function tryMount(
     async keep() {
       await empty();
       const copy = `${folder}.kept`;
-      await cp(folder, copy, { recursive: true });
+      // Pipes of processes that are gone cannot be copied, and say nothing.
+      await cp(folder, copy, { recursive: true, filter: async (path) => !(await lstat(path)).isFIFO() });
       await unmount();
       await rm(folder, { recursive: true, force: true });
       await rename(copy, folder);

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PipelineName } from '../../../config/schema.ts';
 import type { Bite, Fault } from '../fault.ts';
-import { gone, hasPartitions, storesSomething } from '../members.ts';
+import { gone, hasPartitions, hasSomePartition, storesSomething } from '../members.ts';
 import type { Trial } from '../trial.ts';
 
 /** Points of a batch's way, and the pipelines that pass them. */
@@ -78,7 +78,7 @@ const killInRebalance: Fault = {
     // Further changes of members, until it has passed as many rebalances.
     for (let changes = 0; changes < 6 && victim.end === null; changes += 1) {
       const guest = trial.members.start();
-      await Promise.race([hasPartitions(guest), victim.ended]);
+      await Promise.race([hasSomePartition(guest), victim.ended]);
       await guest.stop();
     }
     if (victim.end === null) await first.stop();
