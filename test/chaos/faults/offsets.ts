@@ -1,4 +1,5 @@
 /** Offsets and topics changed behind the pipelines' back. Where going on would lose something they must stop and say so. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TopicRole } from '../../../config/topics.ts';
 import { eventually } from '../../helpers/runner-harness.ts';
 import { type Fault, Unexpected } from '../fault.ts';
@@ -48,6 +49,18 @@ async function raisesTheAlarm(trial: Trial, code: string): Promise<void> {
   if (status !== 503) throw new Unexpected(`/readyz is ${status} while a partition is stopped`);
 }
 
+/** A broker that was killed before leaves clients behind that have to learn who leads: asked again, they know. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (attempt === 30) throw error;
+      await sleep(500);
+    }
+  }
+}
+
 const pickRole = (trial: Trial): TopicRole => trial.random.pick(['delivery', 'feedback']);
 
 /** Everything is stored, and nobody is there. */
@@ -87,7 +100,9 @@ const forwards: Fault = {
     await allEmpty(trial);
     const topic = trial.ledger.topic(pickRole(trial));
     const pipeline = trial.random.pick(['tracking', 'archive'] as const);
-    const [{ high } = { high: 0 }] = await trial.ledger.harness.admin.watermarks([{ topic, partition: 0 }]);
+    const [{ high } = { high: 0 }] = await patiently(() =>
+      trial.ledger.harness.admin.watermarks([{ topic, partition: 0 }]),
+    );
     await commitAs(trial, {
       groupId: groupOf(trial, pipeline),
       offsets: [{ topic, partition: 0, offset: high }],
@@ -159,7 +174,8 @@ const droppedByKafka: Fault = {
     const topic = trial.ledger.topic(role);
     const topicId = (await trial.ledger.topicIds()).get(topic) ?? '';
     const { admin } = trial.ledger.harness;
-    const watermarks = () => admin.watermarks([0, 1, 2].map((partition) => ({ topic, partition })));
+    const watermarks = () =>
+      patiently(() => admin.watermarks([0, 1, 2].map((partition) => ({ topic, partition }))));
     const before = await watermarks();
     await trial.load.burst(400);
     await trial.remember(role);
@@ -170,7 +186,8 @@ const droppedByKafka: Fault = {
         return { partition, first: high, last: high + Math.floor((end - high) / 2) - 1 };
       })
       .filter(({ first, last }) => last >= first);
-    await admin.deleteRecords(losses.map(({ partition, last }) => ({ topic, partition, offset: last + 1 })));
+    const kept = losses.map(({ partition, last }) => ({ topic, partition, offset: last + 1 }));
+    await patiently(() => admin.deleteRecords(kept));
     trial.forget(role, topicId, losses);
     trial.load.start();
 
