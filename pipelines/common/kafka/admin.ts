@@ -5,6 +5,7 @@ import { Outage } from '../errors.ts';
 import { kafkaSettings } from './client-settings.ts';
 import { type PartitionOffset, readCommitted, type TopicPartition } from './committed-offsets.ts';
 import { asOutage, type ClientLogEvent, connectionFailure, KafkaError, kafkaErrorCode } from './errors.ts';
+import { withFreshLeaders } from './leaders.ts';
 
 export type { PartitionOffset, TopicPartition } from './committed-offsets.ts';
 
@@ -62,6 +63,11 @@ export interface KafkaAdmin {
   deleteGroup(group: string): Promise<boolean>;
   /** Returns at once: the connections go when the last request under way has been answered, or has timed out. */
   close(): void;
+}
+
+interface OffsetsWanted {
+  readonly offset: kafka.OffsetSpec;
+  readonly isolationLevel: kafka.IsolationLevel;
 }
 
 /** syslog's severity: the lines that tell why a connection failed are errors. */
@@ -131,9 +137,15 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
     });
   };
 
-  const listOffsets = async (
+  const withLeaders = <T>(partitions: readonly TopicPartition[], order: () => Promise<T>) =>
+    withFreshLeaders(() => describeTopics([...new Set(partitions.map(({ topic }) => topic))]), order);
+
+  const listOffsets = (partitions: readonly TopicPartition[], spec: OffsetsWanted) =>
+    withLeaders(partitions, () => listOffsetsOnce(partitions, spec));
+
+  const listOffsetsOnce = async (
     partitions: readonly TopicPartition[],
-    { offset, isolationLevel }: { offset: kafka.OffsetSpec; isolationLevel: kafka.IsolationLevel },
+    { offset, isolationLevel }: OffsetsWanted,
   ) => {
     if (partitions.length === 0) return [];
     const answer = await ask<kafka.ListOffsetsResult[]>((admin, done) =>
@@ -183,10 +195,12 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
 
     async deleteRecords(offsets) {
       if (offsets.length === 0) return;
-      const answer = await ask<kafka.DeleteRecordsResult[]>((admin, done) =>
-        admin.deleteRecords([...offsets], { timeout, operationTimeout: timeout }, done),
-      );
-      for (const { error } of answer) throwFault(error);
+      await withLeaders(offsets, async () => {
+        const answer = await ask<kafka.DeleteRecordsResult[]>((admin, done) =>
+          admin.deleteRecords([...offsets], { timeout, operationTimeout: timeout }, done),
+        );
+        for (const { error } of answer) throwFault(error);
+      });
     },
 
     async watermarks(partitions) {
