@@ -12,6 +12,8 @@ export interface Bite {
   readonly how: string;
   /** Parts killed with a write under way; nought for other faults. */
   readonly hits?: number;
+  /** Why it was not tried at all; left out where it was. */
+  readonly notRun?: string;
 }
 
 export interface Fault {

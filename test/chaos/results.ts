@@ -54,7 +54,7 @@ export function tabulate(faults: readonly Pick<Fault, 'name'>[], outcomes: reado
       outcome.faults.filter(({ fault }) => fault === name).map((struck) => ({ outcome, struck })),
     );
     const sum = (of: (one: (typeof met)[number]) => number) => met.reduce((all, one) => all + of(one), 0);
-    const notRun = met.find(({ struck }) => struck.how.startsWith('not run: '))?.struck.how ?? null;
+    const notRun = met.find(({ struck }) => struck.notRun !== undefined)?.struck.notRun ?? null;
     return {
       fault: name,
       runs: met.length,
@@ -78,7 +78,7 @@ export function markdownOf(rows: readonly FaultRow[]): string {
   const lines = rows.map(({ fault, runs, bit, hits, lost, doubled, otherwise, notRun }) =>
     notRun === null
       ? `| ${fault} | ${runs} | ${bit} | ${hits || ''} | ${lost} | ${doubled} | ${otherwise} |`
-      : `| ${fault} | ${notRun} | | | | | |`,
+      : `| ${fault} | not run: ${notRun} | | | | | |`,
   );
   return [
     '| fault | runs | bit | killed in a write | lost | doubled | other |',

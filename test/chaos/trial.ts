@@ -111,7 +111,7 @@ export class Trial {
     const begun = performance.now();
     const impossible = fault.impossible?.(this) ?? null;
     const bite =
-      impossible === null ? await fault.strike(this) : { bit: false, how: `not run: ${impossible}` };
+      impossible === null ? await fault.strike(this) : { bit: false, how: 'not run', notRun: impossible };
     await this.overwrites.look();
     return { fault: fault.name, ...bite, ms: Math.round(performance.now() - begun) };
   }

@@ -31,6 +31,8 @@ export interface CuttingProxy {
   onAnswer: (request: IncomingMessage, status: number) => void;
   /** Requests since the start, or since it was set. */
   requests: number;
+  /** Those of them that the server has done (2xx), and of whose answers nothing came back. */
+  lost: number;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
       proxy.onAnswer(request, status);
       reply.on('error', () => request.socket.destroy());
       if (fate === 'lose') {
+        if (status < 300) proxy.lost += 1;
         reply.resume().on('end', () => request.socket.destroy());
         return;
       }
@@ -78,6 +81,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     onUnderWay: () => {},
     onAnswer: () => {},
     requests: 0,
+    lost: 0,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -158,7 +158,7 @@ test('the audit itself notices what is lost, doubled or altered', async () => {
   );
 
   const [gone, other] = await ledger.rows<{ event_id: string }>(
-    'SELECT event_id FROM events ORDER BY event_id LIMIT 2',
+    'SELECT DISTINCT event_id FROM events ORDER BY event_id LIMIT 2',
   );
   await ledger.harness.client.command({
     query: `ALTER TABLE events DELETE WHERE event_id = '${gone?.event_id}' SETTINGS mutations_sync = 1`,
@@ -171,11 +171,11 @@ test('the audit itself notices what is lost, doubled or altered', async () => {
   expect(findings).toContainEqual(expect.stringMatching(`events: missing .*${gone?.event_id}`));
   expect(findings).toContainEqual(expect.stringMatching(`events: unexpected .*${other?.event_id}-again`));
 
-  const letter = evidence.judged.delivery.bad[0];
-  const withOneMore = { ...evidence.judged, delivery: { ...evidence.judged.delivery, bad: [] } };
-  expect(await auditLetters(ledger, { ...evidence, judged: withOneMore })).toContainEqual(
+  const [letter, ...others] = evidence.judged.delivery.bad;
+  const withOneMore = { ...evidence.judged, delivery: { ...evidence.judged.delivery, bad: others } };
+  expect(await auditLetters(ledger, { ...evidence, judged: withOneMore })).toEqual([
     expect.stringMatching(`unexpected .*/${letter?.partition}/${letter?.offset}:`),
-  );
+  ]);
 });
 
 const placeOf = ({ partition, offset }: { partition: number; offset: number }) => `${partition}/${offset}`;

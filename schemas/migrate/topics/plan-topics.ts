@@ -6,9 +6,13 @@ import {
   type KafkaAdmin,
   type TopicDescription,
 } from '../../../pipelines/common/kafka/admin.ts';
+import { retryOutage } from '../../../pipelines/common/retry.ts';
 import type { Change, Finding, Plan } from '../plan.ts';
 import { type DesiredTopic, desiredTopics } from './desired-topics.ts';
 import { readTopicSettings, type TopicSettings } from './topic-settings.ts';
+
+/** Milliseconds; a cluster that does not let us see settings costs a second. */
+const SETTINGS_RETRY = { retry: { initialMs: 100, maxMs: 400 }, retries: 4 } as const;
 
 /** An existing topic is never altered: more partitions would move users to other ones in mid-history. */
 export async function planTopics(config: Config, admin: KafkaAdmin): Promise<Plan> {
@@ -43,11 +47,10 @@ async function settingsOf(
   found: readonly DesiredTopic[],
   drift: Finding[],
 ): Promise<ReadonlyMap<string, TopicSettings>> {
+  const names = found.map(({ topic }) => topic);
   try {
-    return await readTopicSettings(
-      config,
-      found.map(({ topic }) => topic),
-    );
+    // A broker that has not heard yet of a topic that was just made says that there is none: no reason to leave out the check.
+    return await retryOutage(() => readTopicSettings(config, names), SETTINGS_RETRY);
   } catch (error) {
     if (!(error instanceof Outage)) throw error;
     drift.push({ part: 'kafka', text: `${error.message}; whether a topic is compacted was not checked` });

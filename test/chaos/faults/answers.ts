@@ -66,8 +66,14 @@ function misbehaves(service: Service, how: keyof typeof FATES): Fault {
       const fates = Array.from({ length: count }, () => fate);
       if (service === 'registry') await trial.members.killAll();
       else await storesSomething(await trial.members.one());
+      const before = trial.arena.proxies[service].lost;
       const failed = await answer(trial, { service, fates, onlyWrites });
-      return { bit: failed > 0, how: `${failed} ${onlyWrites ? 'writes' : 'requests'}` };
+      const lost = trial.arena.proxies[service].lost - before;
+      const what = `${failed} ${onlyWrites ? 'writes' : 'requests'}`;
+      // A lost answer is one to something that was done.
+      return fate === 'lose'
+        ? { bit: lost > 0, how: `${what}, ${lost} of them done` }
+        : { bit: failed > 0, how: what };
     },
   };
 }

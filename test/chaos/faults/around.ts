@@ -6,7 +6,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { KEPT_FREE_BYTES } from '../../../deploy/local/clickhouse/server-config.ts';
 import { delivery } from '../../helpers/ledger-values.ts';
 import { Producer } from '../../helpers/runner-harness.ts';
-import type { Fault } from '../fault.ts';
+import { type Fault, Unexpected } from '../fault.ts';
 import { batchesOf, gone, hasPartitions, storesSomething } from '../members.ts';
 import type { Trial } from '../trial.ts';
 import { isWrite } from './answers.ts';
@@ -156,7 +156,8 @@ const abortedTransactions: Fault = {
     const [row] = await ledger.rows<{ seen: number }>(
       "SELECT count() AS seen FROM {bi}.events WHERE event_id LIKE 'aborted-%'",
     );
-    return { bit: aborted > 0 && row?.seen === 0, how: `${aborted} records aborted among others` };
+    if (row?.seen !== 0) throw new Unexpected(`${row?.seen} aborted events are in ClickHouse`);
+    return { bit: aborted > 0, how: `${aborted} records aborted among others` };
   },
 };
 
