@@ -26,7 +26,7 @@ export async function planTopics(config: Config, admin: KafkaAdmin): Promise<Pla
   const settings = await settingsOf(config, found, drift);
   for (const topic of desired) {
     const description = existing.get(topic.topic);
-    if (description === undefined) changes.push(creation(topic, admin));
+    if (description === undefined) changes.push(creation(topic, { config, admin }));
     else compare({ topic, description, settings: settings.get(topic.topic) }, { drift, faults });
   }
   return { changes, drift, faults };
@@ -58,7 +58,7 @@ async function settingsOf(
   }
 }
 
-function creation(topic: DesiredTopic, admin: KafkaAdmin): Change {
+function creation(topic: DesiredTopic, { config, admin }: { config: Config; admin: KafkaAdmin }): Change {
   const { partitions, replicationFactor, configs } = topic;
   const details = Object.entries(configs).map(([name, value]) => `${name}=${value}`);
   return {
@@ -66,7 +66,11 @@ function creation(topic: DesiredTopic, admin: KafkaAdmin): Change {
     verb: 'create',
     target: `topic ${topic.topic} (partitions=${partitions}, replication=${replicationFactor}, ${details.join(', ')})`,
     apply: async () => {
-      await admin.createTopic(topic);
+      if (await admin.createTopic(topic)) return;
+      // There all the same: somebody else has made it, or the broker that was asked had not heard of it yet.
+      const settings = await settingsOf(config, [topic], []);
+      const policy = settings.get(topic.topic)?.get('cleanup.policy') ?? '';
+      if (isCompaction(policy)) throw new Error(compacted(topic.topic, policy).text);
     },
   };
 }
@@ -99,12 +103,13 @@ function compare(
     const is = settings.get(name);
     if (is === undefined || is === configured) continue;
     if (name === 'cleanup.policy') {
-      if (is.split(',').some((policy) => policy.trim() === 'compact'))
-        faults.push(compacted(topic.topic, is));
+      if (isCompaction(is)) faults.push(compacted(topic.topic, is));
       else differs(name, is || 'none', configured);
     } else differs(name, is, configured);
   }
 }
+
+const isCompaction = (policy: string) => policy.split(',').some((one) => one.trim() === 'compact');
 
 function compacted(topic: string, policy: string): Finding {
   return {

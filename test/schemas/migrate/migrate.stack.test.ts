@@ -23,6 +23,7 @@ import { readMigrations } from '../../../schemas/migrate/clickhouse/migration-fi
 import { type MigrateOptions, migrate } from '../../../schemas/migrate/migrate.ts';
 import { takeMigrationLock } from '../../../schemas/migrate/migration-lock.ts';
 import { desiredTopics } from '../../../schemas/migrate/topics/desired-topics.ts';
+import { planTopics } from '../../../schemas/migrate/topics/plan-topics.ts';
 import { readTopicSettings } from '../../../schemas/migrate/topics/topic-settings.ts';
 
 type KafkaOverrides = NonNullable<ConfigInput['kafka']>;
@@ -205,6 +206,7 @@ describe('refusals', () => {
     const [definitions] = desiredTopics(config);
     if (definitions === undefined) throw new Error('there are topics');
     await admin.createTopic({ ...definitions, configs: { 'cleanup.policy': 'compact,delete' } });
+    await expect.poll(async () => (await admin.describeTopics([definitions.topic])).size).toBe(1);
     const { faults, drift } = await run();
     expect(drift.filter(({ text }) => text.includes('was not checked'))).toEqual([]);
     expect(faults.map(({ text }) => text)).toEqual([
@@ -213,6 +215,12 @@ describe('refusals', () => {
       ),
     ]);
     expect(await tables()).toEqual([]);
+
+    // A broker that hears of a topic late says that there is none; it cannot be made, and is looked at then.
+    const unaware = { ...admin, describeTopics: () => Promise.resolve(new Map()) };
+    const [creation] = (await planTopics(config, unaware)).changes;
+    expect(creation?.target).toContain(definitions.topic);
+    await expect(creation?.apply()).rejects.toThrow('cleanup.policy=compact,delete');
   });
 
   test('a schema that cannot follow the one that is registered', async () => {
