@@ -2,7 +2,7 @@
 import { deadLetterTopic } from '../../config/topics.ts';
 import { partitionKey } from '../common/batch.ts';
 import { UsageError } from '../common/errors.ts';
-import { type PartitionRange, readRanges } from '../common/runner/range-reader.ts';
+import { type OffsetsToRead, readRanges } from '../common/kafka/range-reader.ts';
 import { type Letter, readLetter } from './letter.ts';
 import type { LetterAddress } from './letter-address.ts';
 import { OffsetSet } from './offset-set.ts';
@@ -70,7 +70,7 @@ async function rangesOf(
   { admin }: ReplayContext,
   source: string,
   { fromMs, toMs }: LetterFilter,
-): Promise<PartitionRange[]> {
+): Promise<OffsetsToRead[]> {
   const topic = deadLetterTopic(source);
   const described = (await admin.describeTopics([topic])).get(topic);
   if (described === undefined)
@@ -92,6 +92,6 @@ async function rangesOf(
     // Null says that every record is older.
     const from = first.length === 0 ? low : (first[index]?.offset ?? end);
     const to = last.length === 0 ? end : (last[index]?.offset ?? end);
-    return { ...partition, from: Math.max(low, from), to: Math.min(end, to) };
+    return { ...partition, first: Math.max(low, from), end: Math.min(end, to) };
   });
 }

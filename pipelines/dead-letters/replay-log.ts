@@ -1,9 +1,11 @@
 /** The log of replays, one record for each letter that was sent back: who did it, when, why and how. */
+import type { Config } from '../../config/schema.ts';
 import { replayLogTopic } from '../../config/topics.ts';
 import { partitionKey } from '../common/batch.ts';
 import { Outage, UsageError } from '../common/errors.ts';
 import type { KafkaAdmin } from '../common/kafka/admin.ts';
-import { readRanges, type TopicReaderOptions } from '../common/runner/range-reader.ts';
+import { readRanges } from '../common/kafka/range-reader.ts';
+import type { Logger } from '../common/logger.ts';
 import type { Letter, Origin } from './letter.ts';
 
 /** A topic's log has this one partition. */
@@ -27,8 +29,12 @@ export interface ReplayEntry {
   readonly forced: boolean;
 }
 
-export interface ReplayContext extends TopicReaderOptions {
+export interface ReplayContext {
   readonly admin: KafkaAdmin;
+  readonly config: Pick<Config, 'kafka'>;
+  readonly logger: Logger;
+  /** Names the reader: its group is `<groupPrefix>.<name>`, which stays empty. */
+  readonly name: string;
 }
 
 /** What was sent back before, by where the letters' records stood. */
@@ -97,7 +103,7 @@ async function* replayEntries(
     );
   if (isRequired && stable?.offset !== high)
     throw new Outage('kafka', `a transaction in ${log.topic} is open; try again in a minute`);
-  const ranges = [{ ...log, from: low, to: stable?.offset ?? 0 }];
+  const ranges = [{ ...log, first: low, end: stable?.offset ?? 0 }];
   for await (const records of readRanges(context, ranges))
     for (const { value, offset } of records)
       yield readEntry(value, `${log.topic}/${log.partition}:${offset}`);

@@ -1,4 +1,4 @@
-/** Reads ranges of offsets as a consumer of committed transactions sees them, without a group: nothing is committed. */
+/** Reads ranges of offsets as a consumer of committed transactions sees them: no group is joined, nothing committed. */
 import kafka from '@confluentinc/kafka-javascript';
 import type { Config } from '../../../config/schema.ts';
 import type { KafkaRecord } from '../batch.ts';
@@ -7,7 +7,7 @@ import { FETCH_SETTINGS } from '../runner/consumer.ts';
 import { mendHeaders } from '../runner/record-headers.ts';
 import type { TopicPartition } from './admin.ts';
 import { consumerSettings } from './client-settings.ts';
-import { asOutage, kafkaErrorCode } from './errors.ts';
+import { asOutage, KafkaError, type KafkaFault, kafkaErrorCode } from './errors.ts';
 
 const { ERRORS } = kafka.CODES;
 
@@ -15,6 +15,8 @@ const { ERRORS } = kafka.CODES;
 const MOST_RECORDS = 1_000;
 /** Milliseconds that a call waits for its first record. */
 const CONSUME_TIMEOUT_MS = 200;
+/** KiB fetched ahead: a command reads as fast as it works, and needs no more. */
+const QUEUED_KBYTES = 16 * 1024;
 
 /** Kafka no longer has the first offsets of the range: retention, or a log that was cut off. */
 export class OffsetsGone extends Error {
@@ -40,6 +42,8 @@ export class RangeReader {
   #next = -1;
   #ahead: KafkaRecord[] = [];
   #endOfLog = -1;
+  /** What the client said since it last gave records. */
+  #fault: KafkaFault | null = null;
 
   private constructor(client: Client, stallMs: number) {
     this.#client = client;
@@ -47,14 +51,21 @@ export class RangeReader {
     client.on('partition.eof', ({ topic, partition, offset }) => {
       if (topic === this.#place?.topic && partition === this.#place.partition) this.#endOfLog = offset;
     });
-    client.on('event.error', () => {});
+    client.on('event.error', (fault) => {
+      // Who may not read the group reads all the same: it is never joined.
+      if (fault.code !== ERRORS.ERR_GROUP_AUTHORIZATION_FAILED) this.#fault = fault;
+    });
   }
 
-  /** @throws {Outage} no broker answers */
+  /**
+   * @param name the client's group is `<groupPrefix>.<name>`, which stays empty
+   * @throws {Outage} no broker answers
+   */
   static async connect(config: Pick<Config, 'kafka'>, name: string): Promise<RangeReader> {
     const client = new kafka.KafkaConsumer(
       {
         ...FETCH_SETTINGS,
+        'queued.max.messages.kbytes': QUEUED_KBYTES,
         ...consumerSettings(config, { pipeline: name }),
         'enable.partition.eof': true,
         // At the end of a log the broker holds a request back for so long, and the next partition behind it.
@@ -76,6 +87,7 @@ export class RangeReader {
   /**
    * Every record of the range, in order. A range that begins where the last one ended goes on without a new fetch.
    * @throws {Outage} nothing comes for as long as a request may take
+   * @throws {KafkaError} the topic may not be read
    * @throws {OffsetsGone}
    */
   async *read({ topic, partition, first, end }: OffsetsToRead): AsyncGenerator<readonly KafkaRecord[]> {
@@ -96,6 +108,7 @@ export class RangeReader {
       const own = behind < 0 ? records : records.slice(0, behind);
       this.#ahead = behind < 0 ? [] : records.slice(behind);
       if (own.length > 0) {
+        this.#fault = null;
         yield own;
         progressAt = performance.now();
       }
@@ -104,8 +117,10 @@ export class RangeReader {
         this.#next = end;
         return;
       }
+      this.#throwLasting();
       if (performance.now() - progressAt > this.#stallMs) {
-        throw new Outage('kafka', `${topic}/${partition} gives no records from offset ${first} on`);
+        const why = this.#fault === null ? '' : `: ${this.#fault.message}`;
+        throw new Outage('kafka', `${topic}/${partition} gives no records from offset ${first} on${why}`);
       }
       records = await this.#consume();
     }
@@ -115,19 +130,49 @@ export class RangeReader {
     await new Promise<void>((resolve) => this.#client.disconnect(() => resolve()));
   }
 
+  /** @throws what no waiting puts right */
+  #throwLasting(): void {
+    const fault = this.#fault;
+    if (fault === null) return;
+    if (isGone(fault)) throw new OffsetsGone(fault.message);
+    if (kafkaErrorCode(fault) === ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED)
+      throw asOutage(new KafkaError(fault));
+  }
+
   #consume(): Promise<KafkaRecord[]> {
     return new Promise((resolve, reject) => {
       this.#client.consume(MOST_RECORDS, (error, records) => {
-        if (error) {
-          const code = kafkaErrorCode(error);
-          const isGone = code === ERRORS.ERR_OFFSET_OUT_OF_RANGE || code === ERRORS.ERR__AUTO_OFFSET_RESET;
-          return reject(isGone ? new OffsetsGone(error.message) : asOutage(error));
-        }
+        if (error) return reject(isGone(error) ? new OffsetsGone(error.message) : asOutage(error));
         mendHeaders(records);
         // What was fetched before a change of place may still come.
         const { topic, partition } = this.#place ?? {};
         resolve(records.filter((record) => record.topic === topic && record.partition === partition));
       });
     });
+  }
+}
+
+function isGone(fault: KafkaFault): boolean {
+  const code = kafkaErrorCode(fault);
+  return code === ERRORS.ERR_OFFSET_OUT_OF_RANGE || code === ERRORS.ERR__AUTO_OFFSET_RESET;
+}
+
+/**
+ * The records of the ranges, one range after the other, with a client of their own. Holds a few MiB however long they are.
+ * @throws {Outage} as `read` does, and when Kafka dropped records before they were read
+ */
+export async function* readRanges(
+  { config, name }: { readonly config: Pick<Config, 'kafka'>; readonly name: string },
+  ranges: readonly OffsetsToRead[],
+): AsyncGenerator<readonly KafkaRecord[]> {
+  if (ranges.every(({ first, end }) => first >= end)) return;
+  const reader = await RangeReader.connect(config, name);
+  try {
+    for (const range of ranges) yield* reader.read(range);
+  } catch (error) {
+    if (!(error instanceof OffsetsGone)) throw error;
+    throw new Outage('kafka', `records were dropped while they were read; run it again (${error.message})`);
+  } finally {
+    await reader.close();
   }
 }
