@@ -38,7 +38,7 @@ export function registerVerifyCommand(program: Command): void {
     .option('--to <time>', 'only batches with a record that Kafka got before this time')
     .option('--deep', 'read every record; without it, names, metadata and counts')
     .addOption(new Option('--format <format>', 'how to print it').choices(['text', 'json']).default('text'))
-    .option('--every <time>', 'check again and again, so long apart (30m, 6h, 1d), and serve /metrics')
+    .option('--every <time>', 'check again and again, so long apart (90s, 30m, 6h, 1d), and serve /metrics')
     .option(
       '--metrics-file <file>',
       "write the metrics to this file as well, for node exporter's textfile collector",
@@ -104,14 +104,14 @@ function parseOffsets(text: string): OffsetsAsked {
   throw new UsageError(`--offsets: "${text}" is no range; give it as topic/partition:first-last`);
 }
 
-const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 /** A timer holds no more than 2^31 milliseconds. */
 const LONGEST_MS = 24 * UNITS.d;
 
 /** @returns milliseconds */
 function duration(text: string): number {
-  const [, amount, unit] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
+  const [, amount, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
   const milliseconds = Number(amount) * (UNITS[unit as keyof typeof UNITS] ?? Number.NaN);
   if (milliseconds <= LONGEST_MS) return milliseconds;
-  throw new UsageError(`--every: "${text}" is no length of time; give it as 30m, 6h or 1d, 24d at most`);
+  throw new UsageError(`--every: "${text}" is no length of time; give it as 90s, 30m, 6h or 1d, 24d at most`);
 }

@@ -1,7 +1,8 @@
 /** `npm run bench`: measures the pipelines on a local stack of its own; docs/performance.md says what and why. */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { list, wholeNumber } from '../helpers/command-arguments.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
 import { runMainSuite, type SuiteOptions, type SuiteResult } from './main-suite.ts';
 import { resultJson, resultTables } from './results.ts';
@@ -66,15 +67,6 @@ async function bench(flags: Flags): Promise<void> {
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0.');
-  return Number(text);
-}
-
-function list(text: string): readonly string[] {
-  return text.split(',').map((name) => name.trim());
 }
 
 try {

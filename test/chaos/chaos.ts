@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { list, wholeNumber } from '../helpers/command-arguments.ts';
 import { Arena } from './arena.ts';
 import { deal } from './deck.ts';
 import type { Fault } from './fault.ts';
@@ -32,12 +33,12 @@ const program = new Command('chaos')
   .option(
     '--runs <n>',
     'how many runs; with --data those that ended clean before are not run again',
-    whole,
+    wholeNumber,
     20,
   )
-  .option('--seed <n>', 'decides faults, load and moments as far as chance is ours', whole, 1)
-  .option('--each <n>', 'faults in a run', whole, 3)
-  .option('--workers <n>', 'stacks on which runs go on side by side', whole, 1)
+  .option('--seed <n>', 'decides faults, load and moments as far as chance is ours', wholeNumber, 1)
+  .option('--each <n>', 'faults in a run', wholeNumber, 3)
+  .option('--workers <n>', 'stacks on which runs go on side by side', wholeNumber, 1)
   .option('--only <faults>', 'faults whose name contains one of these, separated by commas', list)
   .option('--run <n>', 'only this run of the series', number)
   .option('--selection', 'every kind of fault once, a few minutes in all: what CI runs')
@@ -176,18 +177,9 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-function whole(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0.');
-  return Number(text);
-}
-
 function number(text: string): number {
   if (!/^\d{1,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number.');
   return Number(text);
-}
-
-function list(text: string): readonly string[] {
-  return text.split(',').map((name) => name.trim());
 }
 
 try {

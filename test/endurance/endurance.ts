@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { PipelineName } from '../../config/schema.ts';
 import { PART_NAMES } from '../../deploy/local/stack/stack-state.ts';
+import { list, wholeNumber } from '../helpers/command-arguments.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
 import { backlog } from './backlog.ts';
 import type { Finding, Scenario, ScenarioOptions } from './finding.ts';
@@ -82,11 +83,6 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0.');
-  return Number(text);
-}
-
 function minutes(text: string): number {
   if (!/^\d{1,4}(\.\d+)?$/.test(text) || Number(text) === 0)
     throw new InvalidArgumentError('must be a number of minutes above 0.');
@@ -95,8 +91,8 @@ function minutes(text: string): number {
 
 function oneOf<Name extends string>(known: readonly Name[]): (text: string) => readonly Name[] {
   return (text) =>
-    text.split(',').map((asked) => {
-      const name = known.find((one) => one === asked.trim());
+    list(text).map((asked) => {
+      const name = known.find((one) => one === asked);
       if (name === undefined) throw new InvalidArgumentError(`'${asked}' is none of ${known.join(', ')}.`);
       return name;
     });

@@ -3,7 +3,8 @@ import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { BatchSchemas, SegmentSchemas } from '../../pipelines/archive/batch-schemas.ts';
 import { encodeBatch } from '../../pipelines/archive/encode-batch.ts';
 import { toBlobMetadata } from '../../pipelines/archive/segment-metadata.ts';
-import type { KafkaRecord, OffsetRange } from '../../pipelines/common/batch.ts';
+import { headPath } from '../../pipelines/archive/segment-path.ts';
+import type { KafkaRecord, OffsetRange, PartitionRef } from '../../pipelines/common/batch.ts';
 import { systemClock } from '../../pipelines/common/clock.ts';
 import { WriterSchemas } from '../../pipelines/common/registry/writer-schemas.ts';
 import { type ArchivedSegment, readArchive } from './archive-witness.ts';
@@ -75,6 +76,14 @@ export class ArchiveDamage {
       this.#added.push(file.path);
       await this.#put(file.path, file.bytes, toBlobMetadata(metadata));
     }
+  }
+
+  /** The head claims so many offsets more than there are. */
+  async advanceHead(source: PartitionRef, offsets: number): Promise<void> {
+    const path = headPath(source);
+    const { bytes, metadata } = await this.#keep(path);
+    const head = JSON.parse(bytes.toString()) as { next: number };
+    await this.#put(path, Buffer.from(JSON.stringify({ ...head, next: head.next + offsets })), metadata);
   }
 
   async undo(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Good records at a steady rate, spread over the partitions, each with an identity of its own: a load for long runs. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { LedgerHarness, Sent } from './ledger-harness.ts';
 import { change, delivery, feedback } from './ledger-values.ts';
+import { Loop } from './loop.ts';
 
 export type StreamRole = 'delivery' | 'feedback' | 'profiles';
 
@@ -20,9 +20,10 @@ export interface StreamOptions {
 export class EventStream {
   readonly #harness: LedgerHarness;
   readonly #options: StreamOptions;
+  readonly #loop = new Loop(() => this.#tick(), TICK_MS);
   #sent = 0;
-  #isEnding = false;
-  #running: Promise<void> = Promise.resolve();
+  #begunAt = 0;
+  #sentBefore = 0;
 
   constructor(harness: LedgerHarness, options: StreamOptions) {
     this.#harness = harness;
@@ -34,33 +35,27 @@ export class EventStream {
   }
 
   start(): void {
-    this.#isEnding = false;
-    this.#running = this.#run();
-    this.#running.catch(() => {});
+    this.#begunAt = performance.now();
+    this.#sentBefore = this.#sent;
+    this.#loop.start();
   }
 
   /** Resolves when all that was sent is acknowledged. @throws {Error} when Kafka refused a record */
-  async stop(): Promise<void> {
-    this.#isEnding = true;
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  async #run(): Promise<void> {
-    const begun = performance.now();
-    const before = this.#sent;
-    while (!this.#isEnding) {
-      const due = Math.floor(((performance.now() - begun) / 1_000) * this.#options.perSecond) + before;
-      // What a slow moment held up is not made up for at once: a burst is another thing.
-      const count = Math.min(due - this.#sent, this.#options.perSecond);
-      for (const role of this.#options.roles) {
-        const share = Math.ceil(count / this.#options.roles.length);
-        await this.#harness.produce(
-          role,
-          Array.from({ length: share }, () => this.#next(role)),
-        );
-      }
-      await sleep(TICK_MS);
-    }
+  async #tick(): Promise<void> {
+    const { perSecond, roles } = this.#options;
+    const due = Math.floor(((performance.now() - this.#begunAt) / 1_000) * perSecond) + this.#sentBefore;
+    // What a slow moment held up is not made up for at once: a burst is another thing.
+    const count = Math.min(due - this.#sent, perSecond);
+    const share = Math.ceil(count / roles.length);
+    for (const role of roles)
+      await this.#harness.produce(
+        role,
+        Array.from({ length: share }, () => this.#next(role)),
+      );
   }
 
   #next(role: StreamRole): Sent & { partition?: number } {

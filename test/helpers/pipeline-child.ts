@@ -44,7 +44,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** `campaign-ledger run …`. It does not outlive the test's own process. */
+/** `campaign-ledger run …`, or another command that goes on until it is told to end. It does not outlive the test's own process. */
 export class PipelineChild {
   readonly pid: number;
   readonly ended: Promise<End>;
@@ -62,12 +62,16 @@ export class PipelineChild {
 
   static start(
     args: readonly string[],
-    { logFile, env = {} }: { logFile: string; env?: Readonly<Record<string, string>> },
+    {
+      logFile,
+      env = {},
+      command: name = 'run',
+    }: { logFile: string; env?: Readonly<Record<string, string>>; command?: string },
   ): PipelineChild {
     const logDescriptor = openSync(logFile, 'a');
     const command = {
       file: process.execPath,
-      args: [MAIN, 'run', ...args],
+      args: [MAIN, name, ...args],
       env: { CAMPAIGN_LEDGER_LOG_FORMAT: 'json', ...env },
       endsWithStdin: false,
     };

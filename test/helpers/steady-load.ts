@@ -1,11 +1,11 @@
 /** Records of all kinds that come without a pause until a test has seen enough: good ones, copies, late ones and bad ones. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type avsc from 'avsc';
 import type { TopicRole } from '../../config/topics.ts';
 import { frame } from '../../deploy/local/world/encoders.ts';
 import { Random } from '../../deploy/local/world/random.ts';
 import type { LedgerHarness, Sent } from './ledger-harness.ts';
 import { change, definition, delivery, feedback, NOON } from './ledger-values.ts';
+import { Loop } from './loop.ts';
 
 const USERS = 40;
 const MESSAGES = 400;
@@ -29,9 +29,8 @@ export class SteadyLoad {
     feedback: [],
     profiles: [],
   };
+  readonly #loop = new Loop(() => this.#tick(), PAUSE_MS);
   #sent = 0;
-  #isEnding = false;
-  #running: Promise<void> = Promise.resolve();
 
   /** @param seed decides what is sent; how much is a matter of time */
   constructor(harness: LedgerHarness, seed: number, { newer = {} }: { newer?: NewerWriters } = {}) {
@@ -45,15 +44,12 @@ export class SteadyLoad {
   }
 
   start(): void {
-    this.#isEnding = false;
-    this.#running = this.#run();
-    this.#running.catch(() => {});
+    this.#loop.start();
   }
 
   /** @throws {Error} when Kafka refused a record */
-  async stop(): Promise<void> {
-    this.#isEnding = true;
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** So many records at once, in the proportions of the load. */
@@ -63,12 +59,9 @@ export class SteadyLoad {
     await this.#produce('profiles', Math.ceil(count * 0.2));
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isEnding) {
-      await this.burst(20);
-      if (this.#random.between(0, 4) === 0) await this.#produce('definitions', 1);
-      await sleep(PAUSE_MS);
-    }
+  async #tick(): Promise<void> {
+    await this.burst(20);
+    if (this.#random.between(0, 4) === 0) await this.#produce('definitions', 1);
   }
 
   async #produce(role: TopicRole, count: number): Promise<void> {

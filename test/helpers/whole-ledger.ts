@@ -127,8 +127,21 @@ export class WholeLedger {
     pipelines: readonly PipelineName[] = [],
     { env = {}, configFile = this.configFile }: { env?: Record<string, string>; configFile?: string } = {},
   ): PipelineChild {
-    const logFile = join(this.folder, `run-${this.#children.length}.log`);
-    const child = PipelineChild.start([...pipelines, '--config', configFile], { logFile, env });
+    return this.#launch('run', [...pipelines, '--config', configFile], env);
+  }
+
+  /** A command that goes on until it is told to end. */
+  startCommand(
+    command: string,
+    args: readonly string[],
+    { configFile = this.configFile }: { configFile?: string } = {},
+  ): PipelineChild {
+    return this.#launch(command, [...args, '--config', configFile], {});
+  }
+
+  #launch(command: string, args: readonly string[], env: Record<string, string>): PipelineChild {
+    const logFile = join(this.folder, `${command}-${this.#children.length}.log`);
+    const child = PipelineChild.start(args, { logFile, env, command });
     this.#children.push(child);
     return child;
   }

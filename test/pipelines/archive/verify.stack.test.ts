@@ -160,6 +160,22 @@ describe('archive verify', () => {
     ]);
   });
 
+  it('sees that a segment has lost its metadata, and that a batch holds another number of records', async () => {
+    const place = await written();
+    await (await segmentAt(place, 10, 'raw')).blob.setMetadata({});
+    for (const folder of ['raw', 'undecodable'] as const) {
+      const { blob, metadata } = await segmentAt(place, 15, folder);
+      await blob.setMetadata({ ...metadata, batchcount: '3' });
+    }
+    const { discrepancies } = await verify(place, false);
+    expect(discrepancies).toMatchObject([
+      // Nothing else tells how many records the segment has.
+      { code: 'metadata_missing', first: 10, last: 14 },
+      { code: 'count_mismatch', first: 10, last: 14 },
+      { code: 'count_mismatch', first: 15, last: 19 },
+    ]);
+  });
+
   it('sees that a head is gone, and blobs that do not belong here', async () => {
     const place = await written();
     await container.deleteBlob(place.prefix + headPath(place.source));

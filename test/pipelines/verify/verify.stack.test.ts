@@ -328,6 +328,19 @@ describe('after the archive was put back', () => {
     await execute('INSERT INTO events SELECT * FROM saved');
   });
 
+  test('an archive that is ahead of Kafka is named by the offsets that Kafka has not', async () => {
+    const source = { topic: ledger.topic('profiles'), partition: 1 };
+    const [end] = await ledger.harness.admin.watermarks([source]);
+    const high = end?.high ?? -1;
+    await damage.advanceHead({ ...source, topicId: topicIds.get(source.topic) ?? '' }, 10);
+    const verdict = await check({ roles: ['profiles'], isDeep: false });
+    await damage.undo();
+    expect(found(verdict)).toEqual([
+      ['archive_beyond_kafka', 'profiles', 1, high, high + 9],
+      ['segment_missing', 'profiles', 1, high, high + 9],
+    ]);
+  });
+
   test('everything that is stored otherwise than it was archived is named', async () => {
     const { harness } = ledger;
     const [events, records] = [
@@ -349,6 +362,9 @@ describe('after the archive was put back', () => {
       p0,
       1,
     );
+    expect(
+      found(await check({ roles: ['delivery'], isDeep: false })).map(([code, ...at]) => [code, at[1]]),
+    ).toEqual([['rows_surplus', 0]]);
     const later = records.find(({ partition, offset }) => partition === 2 && offset === 20)?.timestamp ?? 0;
     // Beside the first recorded the copy would not outlive the next merge.
     const asCopy = `toUInt64(20) AS offset, fromUnixTimestamp64Milli(toInt64(${later}), 'UTC') AS recorded_at`;
@@ -359,6 +375,13 @@ describe('after the archive was put back', () => {
     await deleteRow('delivery', 2, 5);
     await execute('INSERT INTO events SELECT * FROM held');
     await execute("ALTER TABLE message_events DELETE WHERE event_id = 'c2'");
+    await execute("ALTER TABLE message_events UPDATE variant = 'forged' WHERE event_id = 'c3'");
+    await execute(
+      "ALTER TABLE profile_versions DELETE WHERE user_id = 'vu' AND valid_from = fromUnixTimestamp64Milli({at:Int64}, 'UTC')",
+      {
+        at: NOON - 1,
+      },
+    );
     await execute(
       `INSERT INTO profile_versions SELECT * REPLACE('{"n":99}' AS attributes, fold + 1 AS fold) FROM profile_versions FINAL
        WHERE user_id = 'vu' AND valid_from = fromUnixTimestamp64Milli({at:Int64}, 'UTC')`,
@@ -383,6 +406,14 @@ describe('after the archive was put back', () => {
     });
     await damage.forge(batch, forged);
     await deleteRow('feedback', 2, 3);
+    // Offset 9 is the marker of the aborted transaction.
+    const withMarker = records.filter(({ partition }) => partition === 0);
+    const aborted = {
+      ...(withMarker[0] as (typeof records)[number]),
+      offset: 9,
+      value: Buffer.from('no Avro'),
+    };
+    await damage.forge(await damage.firstBatch(ledger.topic('delivery'), 0), [...withMarker, aborted]);
 
     await deleteRow('feedback', 1, 4);
     const letter = (dl: Record<string, string>) =>
@@ -416,6 +447,10 @@ describe('after the archive was put back', () => {
         ['row_missing', 'delivery', 2, 5, 5],
         ['message_event_surplus', 'delivery', 2, 5, 5],
         ['message_event_missing', 'delivery', 1, 2, 2],
+        ['message_event_differs', 'delivery', 1, 3, 3],
+        ['profile_version_missing', 'profiles', 0, 1, 1],
+        ['record_not_in_kafka', 'delivery', 0, 9, 9],
+        ['letter_missing', 'delivery', 0, 9, 9],
         ['profile_version_differs', 'profiles', 0, 2, 2],
         ['profile_version_surplus', 'profiles', null, null, null],
         ['record_differs', 'feedback', 2, 2, 2],
