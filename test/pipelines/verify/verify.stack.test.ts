@@ -362,9 +362,16 @@ describe('after the archive was put back', () => {
       p0,
       1,
     );
-    expect(
-      found(await check({ roles: ['delivery'], isDeep: false })).map(([code, ...at]) => [code, at[1]]),
-    ).toEqual([['rows_surplus', 0]]);
+    // Of those offsets alone: copies and bad records among the later ones leave room for rows too many.
+    const asked = { topic: ledger.topic('delivery'), partition: 0, first: 0, last: 15 };
+    const counted = await check({
+      roles: ['delivery'],
+      isDeep: false,
+      scope: { ...WHOLE, offsets: [asked] },
+    });
+    expect(found(counted).map(([code, , partition, first]) => [code, partition, first])).toEqual([
+      ['rows_surplus', 0, 0],
+    ]);
     const later = records.find(({ partition, offset }) => partition === 2 && offset === 20)?.timestamp ?? 0;
     // Beside the first recorded the copy would not outlive the next merge.
     const asCopy = `toUInt64(20) AS offset, fromUnixTimestamp64Milli(toInt64(${later}), 'UTC') AS recorded_at`;
@@ -407,13 +414,13 @@ describe('after the archive was put back', () => {
     await damage.forge(batch, forged);
     await deleteRow('feedback', 2, 3);
     // Offset 9 is the marker of the aborted transaction.
-    const withMarker = records.filter(({ partition }) => partition === 0);
-    const aborted = {
-      ...(withMarker[0] as (typeof records)[number]),
-      offset: 9,
-      value: Buffer.from('no Avro'),
-    };
-    await damage.forge(await damage.firstBatch(ledger.topic('delivery'), 0), [...withMarker, aborted]);
+    const early = await damage.firstBatch(ledger.topic('delivery'), 0);
+    const withMarker = records
+      .filter(({ partition, offset }) => partition === 0 && offset <= rangeOf(early)[1])
+      .flatMap((record) =>
+        record.offset === 10 ? [{ ...record, offset: 9, value: Buffer.from('no Avro') }, record] : [record],
+      );
+    await damage.forge(early, withMarker);
 
     await deleteRow('feedback', 1, 4);
     const letter = (dl: Record<string, string>) =>
