@@ -1,6 +1,5 @@
 /** The step that folds the profiles of touched users again, and writes the versions that their changes bear on. */
 import type { Batch } from '../common/batch.ts';
-import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { OnRow } from '../common/clickhouse-sink/encoded-batch.ts';
 import type { FlushStep } from '../common/clickhouse-sink/flush.ts';
 import { insertRows, type RowTarget } from '../common/clickhouse-sink/row-insert.ts';
@@ -11,11 +10,10 @@ import { planRefold, type Refold } from './refold.ts';
 import { type TouchedUser, TouchedUsers, userKey } from './touched-users.ts';
 import { VERSION_COLUMNS, VersionRows } from './version-rows.ts';
 
-/** Users asked about in one query, at most. */
-const USERS_AT_ONCE = 2_000;
-/** Changes, and bytes of their attributes, that are held at once: several small histories, or a piece of a large one. */
+/** Changes of one user, and bytes of their attributes, that are held at once: a whole history, or a piece of a large one. */
 export const CHANGES_AT_ONCE = 20_000;
 export const BYTES_AT_ONCE = 8 * 1024 * 1024;
+const HELD_AT_ONCE = { changes: CHANGES_AT_ONCE, bytes: BYTES_AT_ONCE };
 /** Bytes of rows sent in one insert. */
 const INSERT_BYTES = 4 * 1024 * 1024;
 
@@ -68,44 +66,23 @@ class Folding {
   }
 
   async fold(users: readonly TouchedUser[]): Promise<void> {
-    const textsOf = ({ tenantId, userId }: TouchedUser) => [tenantId, userId];
-    for (const some of portions(users, textsOf, USERS_AT_ONCE)) await this.#foldSome(some);
+    const touched = new Map(users.map((user) => [userKey(user.tenantId, user.userId), user]));
+    const large: TouchedUser[] = [];
+    for await (const { tenantId, userId, changes } of this.#histories.each(users, HELD_AT_ONCE)) {
+      const user = touched.get(userKey(tenantId, userId));
+      if (user === undefined) continue;
+      if (changes === null) large.push(user);
+      else await this.#foldWhole(user, changes);
+    }
+    for (const user of large) await this.#foldLarge(user);
     await this.#insert();
   }
 
-  async #foldSome(users: readonly TouchedUser[]): Promise<void> {
-    const sizes = await this.#histories.sizes(users);
-    let group: TouchedUser[] = [];
-    let changes = 0;
-    let bytes = 0;
-    for (const user of users) {
-      const size = sizes.get(userKey(user.tenantId, user.userId));
-      if (size === undefined) continue;
-      if (size.changes > CHANGES_AT_ONCE || size.bytes > BYTES_AT_ONCE) {
-        await this.#foldLarge(user);
-        continue;
-      }
-      if (changes + size.changes > CHANGES_AT_ONCE || bytes + size.bytes > BYTES_AT_ONCE) {
-        await this.#foldGroup(group);
-        [group, changes, bytes] = [[], 0, 0];
-      }
-      group.push(user);
-      changes += size.changes;
-      bytes += size.bytes;
-    }
-    await this.#foldGroup(group);
-  }
-
-  async #foldGroup(users: readonly TouchedUser[]): Promise<void> {
-    if (users.length === 0) return;
-    const histories = await this.#histories.read(users);
-    for (const user of users) {
-      const history = histories.get(userKey(user.tenantId, user.userId)) ?? [];
-      const refold = planRefold(history, user.changeIds);
-      if (refold === null) continue;
-      await this.#write(user, refold, refold.ordered.slice(refold.start), refold);
-      this.#withdraw(user, refold);
-    }
+  async #foldWhole(user: TouchedUser, history: readonly StoredChange[]): Promise<void> {
+    const refold = planRefold(history, user.changeIds);
+    if (refold === null) return;
+    await this.#write(user, refold, refold.ordered.slice(refold.start), refold);
+    this.#withdraw(user, refold);
   }
 
   /** A history that may not fit into memory: first what it consists of, then the attributes piece by piece. */

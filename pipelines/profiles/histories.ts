@@ -1,6 +1,7 @@
 /** Reads users' changes from ClickHouse. */
 import { TupleParam } from '@clickhouse/client';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
+import { portions } from '../common/clickhouse/list-parameters.ts';
 import { translate } from '../common/clickhouse-sink/row-insert.ts';
 import type { ProfileChange } from './fold/fold-profile.ts';
 import { userKey } from './touched-users.ts';
@@ -18,10 +19,16 @@ export interface StoredChange extends ProfileChange {
   readonly bytes: number;
 }
 
-export interface HistorySize {
+/** What a whole history may take to be held in memory. */
+export interface HistoryLimits {
   readonly changes: number;
   /** Of all attributes. */
   readonly bytes: number;
+}
+
+export interface History extends User {
+  /** Null when they are more than the limits allow. */
+  readonly changes: readonly StoredChange[] | null;
 }
 
 type Row = readonly [
@@ -45,6 +52,8 @@ const COLUMNS = `tenant_id, user_id, change_id, op, toString(toUnixTimestamp64Mi
   toString(length(ifNull(attributes, '')))`;
 
 const OF_USERS = '(tenant_id, user_id) IN {users:Array(Tuple(String, String))}';
+/** Lists of users in one query, each of as many as one parameter takes: 2 MiB of users. */
+const LISTS_AT_ONCE = 32;
 
 export class Histories {
   readonly #client: ClickHouseClient;
@@ -55,22 +64,17 @@ export class Histories {
     this.#signal = signal;
   }
 
-  /** By `userKey`; users without any change are missing. */
-  async sizes(users: readonly User[]): Promise<Map<string, HistorySize>> {
-    const rows = await this.#query<readonly [string, string, string, string]>(
-      `SELECT tenant_id, user_id, toString(count()), toString(sum(length(ifNull(attributes, ''))))
-       FROM profile_changes WHERE ${OF_USERS} GROUP BY tenant_id, user_id`,
-      { users: tuples(users) },
-    );
-    return new Map(
-      rows.map(([tenantId, userId, changes, bytes]) => [
-        userKey(tenantId, userId),
-        { changes: Number(changes), bytes: Number(bytes) },
-      ]),
-    );
+  /**
+   * The histories of any number of users, one after another; users without any change are missing. One query for very many:
+   * users that lie scattered over a large table cost a reading of all of it, however few they are.
+   */
+  async *each(users: readonly User[], limits: HistoryLimits): AsyncGenerator<History> {
+    const lists = [...portions(users, ({ tenantId, userId }) => [tenantId, userId])];
+    for (let from = 0; from < lists.length; from += LISTS_AT_ONCE)
+      yield* this.#each(lists.slice(from, from + LISTS_AT_ONCE), limits);
   }
 
-  /** Whole histories, by `userKey`: of users whose sizes were asked for, so that they fit into memory. */
+  /** Whole histories, by `userKey`: of users of whom it is known that they fit into memory. */
   async read(users: readonly User[]): Promise<Map<string, StoredChange[]>> {
     const rows = await this.#query<Row>(
       `SELECT ${COLUMNS}, attributes FROM profile_changes FINAL WHERE ${OF_USERS}`,
@@ -106,19 +110,58 @@ export class Histories {
     return new Map(rows.map(([source, offset, attributes]) => [`${source}/${offset}`, attributes]));
   }
 
-  async #query<T>(query: string, query_params: Record<string, unknown>): Promise<T[]> {
+  async *#each(lists: readonly (readonly User[])[], limits: HistoryLimits): AsyncGenerator<History> {
+    const names = lists.map((_, index) => `users_${index}`);
+    const parameters = Object.fromEntries(names.map((name, index) => [name, tuples(lists[index] ?? [])]));
+    const all = `arrayConcat(${names.map((name) => `{${name}:Array(Tuple(String, String))}`).join(', ')})`;
+    // FINAL alone would bring together every row of the table that is read, and choose the users after that.
+    const query = `SELECT ${COLUMNS}, attributes FROM profile_changes FINAL PREWHERE (tenant_id, user_id) IN ${all}
+      ORDER BY tenant_id, user_id`;
+    let user = null as User | null;
+    let changes: StoredChange[] = [];
+    let [count, bytes] = [0, 0];
+    const isWhole = () => count <= limits.changes && bytes <= limits.bytes;
     try {
-      const answer = await this.#client.query({
-        query,
-        query_params,
-        format: 'JSONCompactEachRow',
-        use_multipart_params_auto: true,
-        abort_signal: this.#signal,
-      });
-      return await answer.json<T>();
+      const answer = await this.#ask(query, parameters);
+      for await (const rows of answer.stream<Row>()) {
+        for (const one of rows) {
+          const row = one.json();
+          const [tenantId, userId] = row;
+          if (user?.tenantId !== tenantId || user.userId !== userId) {
+            if (user !== null) yield { ...user, changes: isWhole() ? changes : null };
+            user = { tenantId, userId };
+            changes = [];
+            [count, bytes] = [0, 0];
+          }
+          const change = storedChange(row);
+          count += 1;
+          bytes += change.bytes;
+          if (isWhole()) changes.push(change);
+          else changes = [];
+        }
+      }
     } catch (error) {
       throw translate(error);
     }
+    if (user !== null) yield { ...user, changes: isWhole() ? changes : null };
+  }
+
+  async #query<T>(query: string, parameters: Record<string, unknown>): Promise<T[]> {
+    try {
+      return await (await this.#ask(query, parameters)).json<T>();
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  #ask(query: string, query_params: Record<string, unknown>) {
+    return this.#client.query({
+      query,
+      query_params,
+      format: 'JSONCompactEachRow',
+      use_multipart_params_auto: true,
+      abort_signal: this.#signal,
+    });
   }
 }
 
