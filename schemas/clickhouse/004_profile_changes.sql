@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS ${database}.profile_changes ${on_cluster}
 )
 ENGINE = ${replicated}ReplacingMergeTree(precedence)
 ORDER BY (tenant_id, user_id, changed_at, change_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+-- A flush reads the histories of its users, who lie scattered over the table: for each of them a granule of every part.
+SETTINGS index_granularity = 512, fsync_after_insert = 1, fsync_part_directory = 1,
     non_replicated_deduplication_window = 0, replicated_deduplication_window = 0
 COMMENT 'Profile changes as received. Copies of one change that differ in time stand beside one another: the first recorded counts';
