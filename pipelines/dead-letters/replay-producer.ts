@@ -39,6 +39,11 @@ const FENCED: ReadonlySet<number> = new Set([
   ERRORS.ERR_INVALID_PRODUCER_EPOCH,
 ]);
 
+const DENIED: ReadonlySet<number> = new Set([
+  ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED,
+  ERRORS.ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+]);
+
 /** Messages of a transaction that has failed as a whole: the commit says why. */
 const PURGED: ReadonlySet<number> = new Set([
   ERRORS.ERR__PURGE_QUEUE,
@@ -205,6 +210,14 @@ export class ReplayProducer {
         `another replay of the letters of ${this.#topic} has begun, and goes on alone: run this one again when it has ended, what was sent by then is skipped`,
         { cause: error },
       );
+    if (code !== null && DENIED.has(code)) {
+      const [topic, log] = [this.#topic, replayLogTopic(this.#topic)];
+      const { message } = error as KafkaFault;
+      return new Error(
+        `the letters of ${topic} cannot be sent back: grant Write and Describe on ${topic} and ${log}, and on the transactional id ${log} (${message})`,
+        { cause: error },
+      );
+    }
     const translated = asOutage(error instanceof Error ? error : new KafkaError(error as KafkaFault));
     return translated instanceof Error ? translated : new Outage('kafka', String(error));
   }

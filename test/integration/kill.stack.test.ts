@@ -118,7 +118,10 @@ describe('a pipeline killed', () => {
   });
 
   test('beside another that shares its topics, during a rebalance, and while it ends', async () => {
+    const all = async (member: PipelineChild) => (await member.metric('ledger_assigned_partitions')) === 18;
     const first = ledger.start();
+    // Were it not the first to join, the second would be the one that hands over partitions, and be killed right away.
+    await first.until('all of the partitions', () => all(first));
     const second = startWith('tracking/during-rebalance=SIGKILL');
     for (const pipeline of PIPELINES) {
       const labels = { pipeline };
@@ -129,10 +132,7 @@ describe('a pipeline killed', () => {
     }
     await untilItStoresSomething(second);
     await first.kill();
-    await second.until(
-      'all of the partitions',
-      async () => (await second.metric('ledger_assigned_partitions')) === 18,
-    );
+    await second.until('all of the partitions', () => all(second));
 
     const third = startWith('archive/during-shutdown=SIGKILL');
     expect(await second.ended).toEqual({ code: null, signal: 'SIGKILL' });

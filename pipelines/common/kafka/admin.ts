@@ -114,7 +114,7 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
     const described = new Map<string, TopicDescription>();
     for (const { name, topicId, partitions, error } of answer) {
       if (kafkaErrorCode(error) === ERRORS.ERR_UNKNOWN_TOPIC_OR_PART) continue;
-      throwFault(error);
+      if (error) throwFault({ ...error, code: error.code, message: `${name}: ${error.message}` });
       described.set(name, {
         topic: name,
         topicId: topicIdOf(topicId),

@@ -7,7 +7,7 @@ import { FETCH_SETTINGS } from '../runner/consumer.ts';
 import { mendHeaders } from '../runner/record-headers.ts';
 import type { TopicPartition } from './admin.ts';
 import { consumerSettings } from './client-settings.ts';
-import { asOutage, KafkaError, type KafkaFault, kafkaErrorCode } from './errors.ts';
+import { asOutage, type KafkaFault, kafkaErrorCode } from './errors.ts';
 
 const { ERRORS } = kafka.CODES;
 
@@ -87,7 +87,7 @@ export class RangeReader {
   /**
    * Every record of the range, in order. A range that begins where the last one ended goes on without a new fetch.
    * @throws {Outage} nothing comes for as long as a request may take
-   * @throws {KafkaError} the topic may not be read
+   * @throws {Error} the topic may not be read
    * @throws {OffsetsGone}
    */
   async *read({ topic, partition, first, end }: OffsetsToRead): AsyncGenerator<readonly KafkaRecord[]> {
@@ -117,7 +117,8 @@ export class RangeReader {
         this.#next = end;
         return;
       }
-      this.#throwLasting();
+      const lasting = this.#fault === null ? null : this.#lasting(this.#fault);
+      if (lasting !== null) throw lasting;
       if (performance.now() - progressAt > this.#stallMs) {
         const why = this.#fault === null ? '' : `: ${this.#fault.message}`;
         throw new Outage('kafka', `${topic}/${partition} gives no records from offset ${first} on${why}`);
@@ -130,19 +131,18 @@ export class RangeReader {
     await new Promise<void>((resolve) => this.#client.disconnect(() => resolve()));
   }
 
-  /** @throws what no waiting puts right */
-  #throwLasting(): void {
-    const fault = this.#fault;
-    if (fault === null) return;
-    if (isGone(fault)) throw new OffsetsGone(fault.message);
-    if (kafkaErrorCode(fault) === ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED)
-      throw asOutage(new KafkaError(fault));
+  /** What no waiting puts right. */
+  #lasting(fault: KafkaFault): Error | null {
+    if (isGone(fault)) return new OffsetsGone(fault.message);
+    if (kafkaErrorCode(fault) !== ERRORS.ERR_TOPIC_AUTHORIZATION_FAILED) return null;
+    const may = `${this.#place?.topic} may not be read: grant Read and Describe on it`;
+    return new Error(`${may} (${fault.message})`);
   }
 
   #consume(): Promise<KafkaRecord[]> {
     return new Promise((resolve, reject) => {
       this.#client.consume(MOST_RECORDS, (error, records) => {
-        if (error) return reject(isGone(error) ? new OffsetsGone(error.message) : asOutage(error));
+        if (error) return reject(this.#lasting(error) ?? asOutage(error));
         mendHeaders(records);
         // What was fetched before a change of place may still come.
         const { topic, partition } = this.#place ?? {};
