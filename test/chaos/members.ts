@@ -73,6 +73,13 @@ export async function hasSomePartition(child: PipelineChild): Promise<void> {
   await child.until('some partition', async () => (await child.metric('ledger_assigned_partitions')) > 0);
 }
 
+export async function hasShareOf(child: PipelineChild, pipeline: PipelineName): Promise<void> {
+  await child.until(
+    `a share of ${pipeline}`,
+    async () => (await child.metric('ledger_assigned_partitions', { pipeline })) > 0,
+  );
+}
+
 /** Its share of every pipeline. */
 export async function hasPartitions(child: PipelineChild): Promise<void> {
   await child.until('a share of every pipeline', async () => {

@@ -17,8 +17,8 @@ import { delivery } from '../helpers/ledger-values.ts';
 import { ledgerCommand } from '../helpers/pipeline-child.ts';
 import { ROLES, WholeLedger } from '../helpers/whole-ledger.ts';
 
-/** Who runs `migrate`, the pipelines, and looks after letters. */
-const USERS = ['migrator', 'ledger', 'operator'] as const;
+/** Who runs `migrate`, the pipelines, and `verify`, and who looks after letters. */
+const USERS = ['migrator', 'ledger', 'auditor', 'operator'] as const;
 type User = (typeof USERS)[number];
 type Operation = keyof typeof AclOperations;
 
@@ -115,7 +115,7 @@ const sources = () => ROLES.map((role) => ledger.topic(role));
 const letterTopics = () => sources().map((topic) => deadLetterTopic(topic));
 const logs = () => sources().map((topic) => replayLogTopic(topic));
 
-test('the pipelines run, and offsets and verify look at what they did', async () => {
+test('the pipelines run, and offsets and verify look at what they did, verify as somebody who may only read', async () => {
   await grant('ledger', ['READ', 'DESCRIBE'], { topics: sources() });
   await grant('ledger', ['WRITE', 'DESCRIBE'], { topics: letterTopics() });
   await grant('ledger', ['READ', 'DESCRIBE'], { groupPrefix: `${ledger.config.kafka.groupPrefix}.` });
@@ -135,11 +135,15 @@ test('the pipelines run, and offsets and verify look at what they did', async ()
   const offsets = await command('ledger', 'offsets', 'list');
   expect(offsets.stderr).toBe('');
   expect(offsets.exitCode).toBe(0);
-  const refused = await command('ledger', 'verify', '--deep');
+
+  await grant('auditor', ['READ', 'DESCRIBE'], { topics: sources() });
+  await grant('auditor', ['READ'], { group: `${ledger.config.kafka.groupPrefix}.verify` });
+  await grant('auditor', ['DESCRIBE'], { topics: letterTopics() });
+  const refused = await command('auditor', 'verify', '--deep');
   expect(refused.exitCode).toBe(1);
   expect(refused.stderr).toMatch(/\.dead-letters may not be read: grant Read and Describe/);
-  await grant('ledger', ['READ'], { topics: letterTopics() });
-  const verified = await command('ledger', 'verify', '--deep');
+  await grant('auditor', ['READ'], { topics: letterTopics() });
+  const verified = await command('auditor', 'verify', '--deep');
   expect(verified.stderr).not.toMatch(/authori[sz]ation/i);
   expect(verified.exitCode).toBe(0);
 });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PipelineName } from '../../../config/schema.ts';
 import type { Bite, Fault } from '../fault.ts';
-import { gone, hasPartitions, hasSomePartition, storesSomething } from '../members.ts';
+import { gone, hasPartitions, hasShareOf, storesSomething } from '../members.ts';
 import type { Trial } from '../trial.ts';
 
 /** Points of a batch's way, and the pipelines that pass them. */
@@ -75,13 +75,14 @@ const killInRebalance: Fault = {
     const victim = trial.members.start({
       faults: `${pipeline}/during-rebalance:${trial.random.between(1, 2)}=SIGKILL`,
     });
-    // Further changes of members, until it has passed as many rebalances.
-    for (let changes = 0; changes < 6 && victim.end === null; changes += 1) {
+    // Alone it has everything: whoever comes then takes something of it, until it has passed as many rebalances.
+    await Promise.race([hasPartitions(victim), victim.ended]);
+    await first.stop();
+    for (let guests = 0; guests < 6 && victim.end === null; guests += 1) {
       const guest = trial.members.start();
-      await Promise.race([hasSomePartition(guest), victim.ended]);
+      await Promise.race([hasShareOf(guest, pipeline), victim.ended]);
       await guest.stop();
     }
-    if (victim.end === null) await first.stop();
     await gone(victim, `killed in a rebalance of ${pipeline}`);
     const bit = hasBitten(victim, 'during-rebalance', 'SIGKILL');
     await trial.members.one();
