@@ -4,7 +4,7 @@ import type { TopicRole } from '../../../config/topics.ts';
 import { eventually } from '../../helpers/runner-harness.ts';
 import { type Fault, Unexpected } from '../fault.ts';
 import { allEmpty, commitAs } from '../groups.ts';
-import { PIPELINES } from '../members.ts';
+import { PIPELINES, storesSomething } from '../members.ts';
 import type { Trial } from '../trial.ts';
 import { groupOf } from './freezes.ts';
 
@@ -75,6 +75,9 @@ async function quiet(trial: Trial): Promise<void> {
 const backwards: Fault = {
   name: 'offsets reset backwards',
   async strike(trial) {
+    // As the first fault of a run it would else find nothing stored that the group could be behind.
+    const before = await trial.members.one();
+    for (const pipeline of ['tracking', 'archive'] as const) await storesSomething(before, pipeline);
     await trial.members.killAll();
     await allEmpty(trial);
     const topic = trial.ledger.topic(pickRole(trial));
