@@ -99,6 +99,28 @@ test('are listed by topic, code, partition and time', async () => {
   expect(await list('--to', found[0] ?? '')).toEqual([]);
 });
 
+test('are counted by topic and code, and listed up to a limit', async () => {
+  const counts = await list('--count');
+  expect(counts.map(({ topic, code, letters, replayed }) => [topic, code, letters, replayed])).toEqual([
+    [ledger.topic('delivery'), 'empty_id', 1, 0],
+    ...['avro_truncated', 'invalid_utf8', 'time_too_early', 'tombstone'].map((code) => [
+      ledger.topic('feedback'),
+      code,
+      1,
+      0,
+    ]),
+  ]);
+  const all = await list();
+  const [truncated] = all.filter(({ code }) => code === 'avro_truncated');
+  expect(counts.find(({ code }) => code === 'avro_truncated')).toMatchObject({
+    first_found_at: truncated?.found_at,
+    last_found_at: truncated?.found_at,
+  });
+  expect(await list('--limit', '2')).toEqual(all.slice(0, 2));
+  const table = (await ledger.command('dead-letters', 'list', '--count')).stdout;
+  expect(table).toMatch(/campaign\.feedback\s.*\btombstone\s.*\b1\s.*\b0\b/);
+});
+
 describe('one of them', () => {
   const show = async (letter: string) => {
     const answer = await ledger.command('dead-letters', 'show', '--format', 'json', letter);
