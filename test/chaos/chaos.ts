@@ -57,13 +57,14 @@ async function chaos(flags: Flags): Promise<void> {
     flags.data === undefined ? await mkdtemp(join(tmpdir(), 'campaign-ledger-chaos-')) : resolve(flags.data);
   await mkdir(dataDir, { recursive: true });
   const results = new Results(join(dataDir, 'runs.jsonl'));
-  const due = plans.filter(({ run }) => (flags.run ?? run) === run && !results.has(run));
+  const asked = plans.filter(({ run }) => (flags.run ?? run) === run);
+  const due = asked.filter(({ run }) => !results.has(run));
   say(`${due.length} of ${plans.length} runs to go, data in ${dataDir}`);
   const series = new Series({ due, results, dataDir, flags, total: plans.length });
   const begun = performance.now();
   await series.run();
   const minutes = (performance.now() - begun) / 60_000;
-  const met = new Set(plans.flatMap((plan) => plan.faults.map(({ name }) => name)));
+  const met = new Set(asked.flatMap((plan) => plan.faults.map(({ name }) => name)));
   const rows = tabulate(
     faults.filter(({ name }) => met.has(name)),
     results.outcomes,
