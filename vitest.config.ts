@@ -9,6 +9,8 @@ export default defineConfig({
     // Tests wait for processes more than they compute: on two cores three of them take a fifth less time than two.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    // Brokers of a test's own live for seconds: Java's second compiler would take more than it gives.
+    env: { JAVA_TOOL_OPTIONS: '-XX:TieredStopAtLevel=1' },
     testTimeout: 120_000,
     hookTimeout: 180_000,
     teardownTimeout: 60_000,

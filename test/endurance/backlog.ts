@@ -26,7 +26,22 @@ export const backlog: Scenario = async (options) => {
     say(`${pipeline} reads its backlog`);
     await readAll(pipeline, ledger, options);
   }
+  // Held against one another is what all three have read.
+  if (isRead('tracking') && isRead('archive') && isRead('profiles')) await verifyAll(ledger, options);
 };
+
+async function verifyAll(ledger: WholeLedger, { say, found }: ScenarioOptions): Promise<void> {
+  say('verify --deep reads all of it');
+  const begun = performance.now();
+  const running = ledger.startCommand('verify', ['--deep', '--format', 'json']);
+  using memory = new MemoryWatch(running.pid);
+  const { code } = await running.ended;
+  if (code !== 0) throw new Error(`verify ended with exit code ${code}\n${running.tail}`);
+  const seconds = (performance.now() - begun) / 1_000;
+  found({ what: 'verify, peak RSS', value: memory.peakMb, unit: 'MB', bound: MOST_RSS });
+  const records = sumOf(await ledger.ends('archive'));
+  found({ what: 'verify, rate', value: records / seconds, unit: 'records/s', bound: null });
+}
 
 async function fill(
   { config }: WholeLedger,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { UsageError } from '../../../pipelines/common/errors.ts';
 import { findJava } from '../setup/java.mjs';
+import { classArchiveOptions } from '../setup/kafka-classes.mjs';
 import type { PartSpec } from '../supervisor/part.ts';
 import { probeKafka } from './probe.ts';
 import { formatProperties, type KafkaProperties, serverProperties } from './server-properties.ts';
@@ -59,7 +60,7 @@ export function kafkaPart(options: KafkaPartOptions): PartSpec {
         '-Djava.awt.headless=true',
         '-Djava.net.preferIPv4Stack=true',
         `-Dlog4j2.configurationFile=${LOG_SETTINGS}`,
-        ...classPath(),
+        ...classOptions(),
         'kafka.Kafka',
         properties,
       ],
@@ -92,7 +93,7 @@ async function formatOnce(dataDir: string): Promise<void> {
   );
   // Its first character may not be a dash: the tool would take the id for an option.
   const clusterId = `L${randomBytes(16).toString('base64url').slice(1)}`;
-  const flags = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classPath()];
+  const flags = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classOptions()];
   const args = [
     ...flags,
     `-Dlog4j2.configurationFile=${LOG_SETTINGS}`,
@@ -108,10 +109,10 @@ async function formatOnce(dataDir: string): Promise<void> {
   await rm(properties);
 }
 
-function classPath(): string[] {
+function classOptions(): string[] {
   if (!existsSync(JARS))
     throw new UsageError(`kafka: its jars are not in ${JARS}; npm run setup brings them`);
-  return ['-cp', join(JARS, '*')];
+  return [...classArchiveOptions(), '-cp', join(JARS, '*')];
 }
 
 function javaFile(): string {

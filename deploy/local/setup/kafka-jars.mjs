@@ -13,6 +13,7 @@ import {
   writeStamp,
 } from './checkout.mjs';
 import { findJava, homeOf } from './java.mjs';
+import { archiveClasses } from './kafka-classes.mjs';
 import { run, StepFailed, which } from './processes.mjs';
 
 const pom = join(root, 'deploy', 'local', 'kafka', 'pom.xml');
@@ -35,11 +36,11 @@ export function kafkaJarsStep() {
         : [{ what: 'Maven', why: "to fetch Kafka's jars", apt: ['maven'], dnf: ['maven'], brew: ['maven'] }],
 
     async run() {
+      const java = findJava();
       const fresh = inTools('kafka', `fresh-${process.pid}`);
       rmSync(fresh, { recursive: true, force: true });
       mkdirSync(fresh, { recursive: true });
       try {
-        const java = findJava();
         const env = java === null ? process.env : { ...process.env, JAVA_HOME: homeOf(java) };
         // -C: a jar whose checksum does not match ends the step instead of being kept with a warning.
         // -U: a download that failed is tried again now; Maven would remember the failure for a day.
@@ -62,6 +63,7 @@ export function kafkaJarsStep() {
       const jars = readdirSync(folder)
         .sort()
         .map((name) => fingerprint(join(folder, name)));
+      if (java !== null) await archiveClasses(java, folder);
       writeStamp('kafka', { pom: hashOf(pom), jars });
     },
   };

@@ -80,10 +80,11 @@ export function endProgramsOnSignal() {
 }
 
 /**
- * Runs a program to its end, everything it prints going to `.tools/log/<log>.log`.
+ * Runs a program to its end, everything it prints going to `.tools/log/<log>.log`. One that would go on for ever is told
+ * to end when `endWhen`'s promise is fulfilled; how it ends then is its own affair. Its signal: the program has ended.
  * @throws {StepFailed} it failed, or took longer than `timeoutMs`
  */
-export async function run(command, args, { log, env = process.env, cwd, timeoutMs = 0 }) {
+export async function run(command, args, { log, env = process.env, cwd, timeoutMs = 0, endWhen = null }) {
   const title = basename(args[0] ?? '') === 'npm-cli.js' ? 'npm' : basename(command);
   const logFile = inTools('log', `${log}.log`);
   mkdirSync(dirname(logFile), { recursive: true });
@@ -94,6 +95,15 @@ export async function run(command, args, { log, env = process.env, cwd, timeoutM
       const child = spawn(command, args, { env, cwd, stdio: ['ignore', output, output] });
       running.add(child);
       let isLate = false;
+      let isTold = false;
+      const ended = new AbortController();
+      endWhen?.(ended.signal).then(
+        () => {
+          isTold = true;
+          child.kill('SIGTERM');
+        },
+        () => {},
+      );
       const timer =
         timeoutMs > 0 &&
         setTimeout(() => {
@@ -102,6 +112,7 @@ export async function run(command, args, { log, env = process.env, cwd, timeoutM
         }, timeoutMs);
       const finish = (error) => {
         clearTimeout(timer);
+        ended.abort();
         running.delete(child);
         if (interruption !== null) process.kill(process.pid, interruption);
         else if (error === null) resolve();
@@ -109,7 +120,7 @@ export async function run(command, args, { log, env = process.env, cwd, timeoutM
       };
       child.once('error', (error) => finish(`${title}: ${error.message}`));
       child.once('close', (code, signal) => {
-        if (code === 0) finish(null);
+        if (code === 0 || (isTold && !isLate)) finish(null);
         else if (isLate) finish(`${title} took longer than ${timeoutMs / 1000} s`);
         else finish(`${title} ended with ${signal ?? `exit code ${code}`}`);
       });
