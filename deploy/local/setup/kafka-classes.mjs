@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inTools, root } from './checkout.mjs';
+import { fingerprint, inTools, root } from './checkout.mjs';
 import { run, StepFailed } from './processes.mjs';
 
 const HOST = '127.0.0.1';
@@ -26,6 +26,7 @@ export function classArchiveOptions() {
  * where it cannot be made, the log says why.
  * @param java the file
  * @param jars the folder
+ * @returns the archive's fingerprint, or null
  */
 export async function archiveClasses(java, jars) {
   rmSync(archive, { force: true });
@@ -42,9 +43,12 @@ export async function archiveClasses(java, jars) {
     await run(java, [...common, 'kafka.tools.StorageTool', ...format], options);
     const broker = [`-XX:ArchiveClassesAtExit=${fresh}`, ...common, 'kafka.Kafka', PROPERTIES];
     await run(java, broker, { ...options, endWhen: (signal) => answers(port, signal) });
-    if (existsSync(fresh)) renameSync(fresh, archive);
+    if (!existsSync(fresh)) return null;
+    renameSync(fresh, archive);
+    return fingerprint(archive);
   } catch (error) {
-    if (!(error instanceof StepFailed)) throw error;
+    if (error instanceof StepFailed) return null;
+    throw error;
   } finally {
     rmSync(folder, { recursive: true, force: true });
     rmSync(fresh, { force: true });

@@ -27,7 +27,9 @@ export function kafkaJarsStep() {
 
     isReady() {
       const stamp = readStamp('kafka');
-      return stamp !== null && stamp.pom === hashOf(pom) && stamp.jars.every(isUnchanged);
+      if (stamp === null || stamp.pom !== hashOf(pom) || !stamp.jars.every(isUnchanged)) return false;
+      // Null: it could not be made. An older set-up did not try.
+      return stamp.classes === null || (stamp.classes !== undefined && isUnchanged(stamp.classes));
     },
 
     needs: () =>
@@ -63,8 +65,8 @@ export function kafkaJarsStep() {
       const jars = readdirSync(folder)
         .sort()
         .map((name) => fingerprint(join(folder, name)));
-      if (java !== null) await archiveClasses(java, folder);
-      writeStamp('kafka', { pom: hashOf(pom), jars });
+      const classes = java === null ? null : await archiveClasses(java, folder);
+      writeStamp('kafka', { pom: hashOf(pom), jars, classes });
     },
   };
 }
