@@ -1,0 +1,34 @@
+/** A checksum of rows that does not depend on their order: what went into files against what came out of a table. */
+import { hash } from 'node:crypto';
+import type { ColdRow, ColdValue } from './cold-table.ts';
+
+const MASK = 0xffff_ffff_ffff_ffffn;
+
+/** Sums 64 bits of each row's MD5, modulo 2^64: rows may come in any order and from any number of files. */
+export class RowDigest {
+  #sum = 0n;
+
+  add(row: ColdRow): void {
+    const digest = hash('md5', JSON.stringify(row, plain), 'buffer');
+    this.#sum = (this.#sum + digest.readBigUInt64LE()) & MASK;
+  }
+
+  /** Of the rows of both. */
+  merge(hex: string): void {
+    this.#sum = (this.#sum + BigInt(`0x${hex}`)) & MASK;
+  }
+
+  /** 16 hex digits. */
+  get hex(): string {
+    return this.#sum.toString(16).padStart(16, '0');
+  }
+}
+
+/** A map's entries have no order; JSON knows no 64-bit numbers. */
+function plain(_key: string, value: ColdValue | ColdRow): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flat();
+}
