@@ -1,0 +1,257 @@
+/** The cold tier as blobs below `tracking/`. */
+import { createHash, hash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
+import { blobFault } from '../archive/blob-fault.ts';
+import { blobErrorCode } from '../common/blob/container.ts';
+import { Fenced, Outage } from '../common/errors.ts';
+import type { ColdRow, ColdTable } from './cold-table.ts';
+import { encodeFileList, type FileList, type ListedFile, parseFileList } from './file-list.ts';
+import {
+  EMPTY_MANIFEST,
+  type ListedFiles,
+  type Manifest,
+  manifestText,
+  parseManifest,
+  summary,
+} from './manifest.ts';
+import { DamagedColdFile, ParquetReader, type StoredFile } from './read-parquet.ts';
+import { RowDigest } from './row-digest.ts';
+import { type FileFacts, ParquetFile } from './write-parquet.ts';
+
+export const COLD_FOLDER = 'tracking/';
+const MANIFEST = `${COLD_FOLDER}manifest.json`;
+
+const BLOCK_BYTES = 4 * 1024 * 1024;
+const BLOCKS_AT_ONCE = 2;
+const MOST_FOOTER_BYTES = 64 * 1024 * 1024;
+
+/** A manifest with the tag under which it may be replaced; null tag: there is none yet. */
+export interface HeldManifest {
+  readonly manifest: Manifest;
+  readonly etag: string | null;
+}
+
+export class ColdStore {
+  readonly #container: ContainerClient;
+  readonly #prefix: string;
+
+  /** @param prefix `blob.prefix` of the configuration */
+  constructor(container: ContainerClient, prefix: string) {
+    this.#container = container;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * @throws {Outage}
+   * @throws {DamagedColdFile} there is a manifest, but not one that this release can read
+   */
+  async readManifest(): Promise<HeldManifest> {
+    const found = await this.#download(MANIFEST).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw blobFault(error);
+    });
+    if (found === null) return { manifest: EMPTY_MANIFEST, etag: null };
+    return { manifest: parsed(MANIFEST, () => parseManifest(found.text)), etag: found.etag };
+  }
+
+  /**
+   * An answer that was lost on the way is no failure: what stands there is read again, and if it is what was to be
+   * written, it was.
+   * @throws {Fenced} somebody else has replaced it
+   * @throws {Outage}
+   */
+  async replaceManifest({ etag: held }: HeldManifest, manifest: Manifest): Promise<HeldManifest> {
+    const text = manifestText(manifest);
+    try {
+      const { etag } = await this.#blob(MANIFEST).upload(text, Buffer.byteLength(text), {
+        conditions: held === null ? { ifNoneMatch: '*' } : { ifMatch: held },
+        blobHTTPHeaders: { blobContentType: 'application/json' },
+      });
+      if (etag === undefined)
+        throw new Outage('blob', 'the manifest was replaced, but its ETag did not come back');
+      return { manifest, etag };
+    } catch (error) {
+      if (!isLostCondition(error)) throw blobFault(error);
+    }
+    const found = await this.readManifest();
+    if (found.etag !== null && manifestText(found.manifest) === text) return found;
+    throw new Fenced(`another process has replaced ${MANIFEST}`);
+  }
+
+  /**
+   * @throws {Outage}
+   * @throws {DamagedColdFile}
+   */
+  async readList({ list: path }: ListedFiles): Promise<FileList> {
+    const { text } = await this.#existing(path, () => this.#download(path));
+    return parsed(path, () => parseFileList(text));
+  }
+
+  /** @param folder without the prefix, with its `/` */
+  async writeList(folder: string, list: FileList): Promise<ListedFiles> {
+    const { path, text } = encodeFileList(folder, list);
+    await this.#create(path, (blob, conditions) =>
+      blob.upload(text, Buffer.byteLength(text), {
+        conditions,
+        blobHTTPHeaders: { blobContentType: 'application/json' },
+      }),
+    );
+    return summary(path, list);
+  }
+
+  /**
+   * Streams rows, sorted as the table has them, into one file, and reads it back; it appears whole or not at all. Where
+   * there is one already, of an earlier attempt, it must hold the same rows.
+   * @returns null for no rows: then there is no file
+   * @throws {Outage}
+   * @throws {DamagedColdFile} what stands there are other rows
+   */
+  async writeFile(
+    table: ColdTable,
+    path: string,
+    rows: AsyncIterable<readonly ColdRow[]>,
+  ): Promise<ListedFile | null> {
+    let facts: FileFacts | null = null;
+    const file = new ParquetFile(table);
+    const bytes = async function* () {
+      for await (const some of rows) {
+        for (const row of some) {
+          const part = file.add(row);
+          if (part !== null) yield part;
+        }
+      }
+      const end = file.end();
+      if (end === null) throw new NoRows();
+      facts = end.facts;
+      yield end.bytes;
+    };
+    let isNew: boolean;
+    try {
+      isNew = await this.#create(path, (blob, conditions) =>
+        blob.uploadStream(Readable.from(bytes()), BLOCK_BYTES, BLOCKS_AT_ONCE, {
+          conditions,
+          blobHTTPHeaders: { blobContentType: 'application/vnd.apache.parquet' },
+        }),
+      );
+    } catch (error) {
+      if (error instanceof NoRows) return null;
+      throw error;
+    }
+    const written = facts as unknown as FileFacts;
+    const listed = {
+      path,
+      ...written,
+      ...(isNew ? {} : await this.#sizesOf(path)),
+      first: [...written.first] as [string, string],
+      last: [...written.last] as [string, string],
+    };
+    await this.#readBack(table, listed);
+    return listed;
+  }
+
+  /** What stands there, row for row, is what was to be written: only then may anything rely on it. */
+  async #readBack(table: ColdTable, listed: ListedFile): Promise<void> {
+    const digest = new RowDigest();
+    let rows = 0;
+    for await (const some of (await ParquetReader.open(table, this.file(listed))).all()) {
+      for (const row of some) digest.add(row);
+      rows += some.length;
+    }
+    if (rows === listed.rows && digest.hex === listed.digest) return;
+    throw new DamagedColdFile(
+      `${listed.path} holds ${rows} rows (digest ${digest.hex}) where ${listed.rows} were to be written (${listed.digest})`,
+    );
+  }
+
+  /** Of a file that an earlier attempt has written: its rows may be compressed otherwise. */
+  async #sizesOf(
+    path: string,
+  ): Promise<Pick<ListedFile, 'bytes' | 'footerBytes' | 'footerSha256' | 'sha256'>> {
+    return this.#existing(path, async () => {
+      const sha256 = createHash('sha256');
+      let tail: Buffer = Buffer.alloc(0);
+      let bytes = 0;
+      const { readableStreamBody } = await this.#blob(path).download();
+      for await (const part of readableStreamBody ?? []) {
+        const some = Buffer.from(part);
+        sha256.update(some);
+        bytes += some.length;
+        tail = Buffer.concat([tail, some]).subarray(-MOST_FOOTER_BYTES);
+      }
+      const footerBytes = tail.length < 8 ? 0 : tail.readUInt32LE(tail.length - 8) + 8;
+      const footerSha256 = hash('sha256', tail.subarray(-footerBytes));
+      return { bytes, footerBytes, footerSha256, sha256: sha256.digest('hex') };
+    });
+  }
+
+  file({ path, bytes, footerBytes, footerSha256 }: ListedFile): StoredFile {
+    return {
+      path,
+      bytes,
+      footerBytes,
+      footerSha256,
+      read: (start, end) =>
+        this.#existing(path, async () => {
+          const { readableStreamBody } = await this.#blob(path).download(start, end - start);
+          return readableStreamBody === undefined ? Buffer.alloc(0) : buffer(readableStreamBody);
+        }),
+    };
+  }
+
+  #blob(path: string): BlockBlobClient {
+    return this.#container.getBlockBlobClient(this.#prefix + path);
+  }
+
+  async #download(path: string): Promise<{ text: string; etag: string }> {
+    const { readableStreamBody, etag } = await this.#blob(path).download();
+    if (etag === undefined) throw new Outage('blob', `${path} came without its ETag`);
+    return { text: (await buffer(readableStreamBody ?? Readable.from([]))).toString('utf8'), etag };
+  }
+
+  /** Creates, never replaces. @returns false when there is one already */
+  async #create(
+    path: string,
+    upload: (blob: BlockBlobClient, conditions: { ifNoneMatch: string }) => Promise<unknown>,
+  ): Promise<boolean> {
+    try {
+      await upload(this.#blob(path), { ifNoneMatch: '*' });
+      return true;
+    } catch (error) {
+      if (!isLostCondition(error)) throw blobFault(error);
+      return false;
+    }
+  }
+
+  async #existing<T>(path: string, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (isMissing(error)) throw new DamagedColdFile(`${path} is gone`, { cause: error });
+      if (blobErrorCode(error) === 'InvalidRange')
+        throw new DamagedColdFile(`${path} is damaged: it is shorter than it was`, { cause: error });
+      throw blobFault(error);
+    }
+  }
+}
+
+class NoRows extends Error {}
+
+function parsed<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DamagedColdFile(`${path} is not one that this release can read: ${reason}`, { cause: error });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return blobErrorCode(error) === 'BlobNotFound';
+}
+
+function isLostCondition(error: unknown): boolean {
+  const code = blobErrorCode(error);
+  return code === 'ConditionNotMet' || code === 'BlobAlreadyExists' || code === 'BlobNotFound';
+}

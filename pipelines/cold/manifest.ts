@@ -1,0 +1,63 @@
+/**
+ * What the cold tier holds: one small blob that names, for each month, the list of its files. It alone makes a file
+ * count, and it is only ever replaced under the condition that nobody else has done so.
+ */
+import { z } from 'zod';
+import { COLD_VERSION, type FileList } from './file-list.ts';
+
+/** Of one source (`<topic id>/<partition>`), the offset below which rows are in the cold tier. */
+export type NextOffsets = Readonly<Record<string, number>>;
+
+const count = z.int().min(0);
+const nextOffsets = z.record(z.string(), count);
+/** Where a list of files is, and what stands in it in sum. */
+const listed = z.object({ list: z.string(), files: count, rows: count, bytes: count });
+const day = z.iso.date();
+
+const manifestSchema = z.object({
+  version: z.literal(COLD_VERSION),
+  events: z.object({
+    /** The last day of which all rows below `next` are here; null: none yet. */
+    through: day.nullable(),
+    next: nextOffsets,
+    /** By month, `2026-08`. */
+    months: z.record(z.string().regex(/^\d{4}-\d{2}$/), listed),
+  }),
+  profile_changes: z.object({ next: nextOffsets, files: listed.nullable() }),
+  campaigns: z.object({ next: nextOffsets, files: listed.nullable() }),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ListedFiles = z.infer<typeof listed>;
+
+export const EMPTY_MANIFEST: Manifest = {
+  version: COLD_VERSION,
+  events: { through: null, next: {}, months: {} },
+  profile_changes: { next: {}, files: null },
+  campaigns: { next: {}, files: null },
+};
+
+/** @throws {Error} it is not one that this release can read */
+export function parseManifest(text: string): Manifest {
+  const result = manifestSchema.safeParse(JSON.parse(text));
+  if (result.success) return result.data;
+  throw new Error(z.prettifyError(result.error));
+}
+
+/** Keys in order: the same step writes the same text, whoever takes it. */
+export function manifestText(manifest: Manifest): string {
+  const inOrder = (_key: string, value: unknown): unknown =>
+    value === null || typeof value !== 'object' || Array.isArray(value)
+      ? value
+      : Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return `${JSON.stringify(manifest, inOrder, 1)}\n`;
+}
+
+export function summary(path: string, { files }: FileList): ListedFiles {
+  return {
+    list: path,
+    files: files.length,
+    rows: files.reduce((sum, { rows }) => sum + rows, 0),
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
