@@ -14,12 +14,17 @@ const nextOffsets = z.record(z.string(), count);
 const listed = z.object({ list: z.string(), files: count, rows: count, bytes: count });
 const day = z.iso.date();
 
+const extent = z.object({
+  /** The last day of which all rows below `next` are here; null: none yet. */
+  through: day.nullable(),
+  next: nextOffsets,
+});
+
 const manifestSchema = z.object({
   version: z.literal(COLD_VERSION),
-  events: z.object({
-    /** The last day of which all rows below `next` are here; null: none yet. */
-    through: day.nullable(),
-    next: nextOffsets,
+  events: extent.extend({
+    /** An export that was begun: who takes over does the very same, and leaves no files that nobody knows of. */
+    pending: extent.nullable(),
     /** By month, `2026-08`. */
     months: z.record(z.string().regex(/^\d{4}-\d{2}$/), listed),
   }),
@@ -32,7 +37,7 @@ export type ListedFiles = z.infer<typeof listed>;
 
 export const EMPTY_MANIFEST: Manifest = {
   version: COLD_VERSION,
-  events: { through: null, next: {}, months: {} },
+  events: { through: null, next: {}, pending: null, months: {} },
   profile_changes: { next: {}, files: null },
   campaigns: { next: {}, files: null },
 };

@@ -86,12 +86,15 @@ export class ParquetReader {
     return rows.filter((row) => row[tenant] === owner[0] && row[user] === owner[1]);
   }
 
-  /** All rows in their order. Holds a few megabytes of the file at a time. */
-  async *all(): AsyncGenerator<readonly ColdRow[]> {
+  /**
+   * All rows in their order.
+   * @param bytesAtOnce what is asked for with one request and held at a time, a row group at least
+   */
+  async *all(bytesAtOnce = READ_BYTES): AsyncGenerator<readonly ColdRow[]> {
     let some: Group[] = [];
     for (const one of this.#groups) {
       const [first = one] = some;
-      if (some.length > 0 && one.end - first.start > READ_BYTES) {
+      if (some.length > 0 && one.end - first.start > bytesAtOnce) {
         yield await this.#read(some);
         some = [];
       }

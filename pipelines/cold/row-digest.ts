@@ -24,9 +24,10 @@ export class RowDigest {
   }
 }
 
-/** A map's entries have no order; JSON knows no 64-bit numbers. */
+/** A map's entries have no order; JSON knows no 64-bit numbers and no infinities. */
 function plain(_key: string, value: ColdValue | ColdRow): unknown {
   if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -79,6 +79,7 @@ describe.each(TABLES.map((table) => [table.name, table] as const))('%s', (_name,
           expect(store.reads.length).toBeLessThanOrEqual(2);
         }
       }),
+      { numRuns: 30 },
     ));
 
   it('are read by DuckDB, with their types', () =>
@@ -166,7 +167,7 @@ describe('a file that is damaged', () => {
           else expect(outcome).toEqual(sample);
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     ));
 
   it('is named when it has been cut off', async () => {
