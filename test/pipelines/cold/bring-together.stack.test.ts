@@ -38,7 +38,7 @@ const days = fc.array(sortedRows(EVENTS, { minLength: 1, maxLength: 40 }), { min
 
 it('of several days', () =>
   fc.assert(
-    fc.asyncProperty(days, fc.integer({ min: 1, max: 30 }), async (byDay, fileRows) => {
+    fc.asyncProperty(days, fc.integer({ min: 4, max: 40 }), async (byDay, fileRows) => {
       const store = newStore();
       const options = { store, table: EVENTS, folder: FOLDER, fileRows };
       // Days have no row in common.
@@ -71,7 +71,7 @@ it('of several days', () =>
       // Again: what an earlier attempt has written is taken as it is.
       expect(await mergeFiles(files, options)).toEqual(merged);
     }),
-    { numRuns: 15 },
+    { numRuns: 8 },
   ));
 
 it('files that have a row in common are not brought together: one of them is not what it should be', async () => {

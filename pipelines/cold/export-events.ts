@@ -1,0 +1,171 @@
+/** Takes days of `events` into the cold tier: files, lists, and last the manifest, after which they may leave ClickHouse. */
+import { hash } from 'node:crypto';
+import type { ClickHouseClient } from '@clickhouse/client';
+import { selectRows } from '../common/clickhouse/select.ts';
+import { Outage } from '../common/errors.ts';
+import { faultPoint } from '../common/fault-points.ts';
+import { mergeFiles, planMerge } from './bring-together.ts';
+import { COLD_FOLDER, type ColdStore, type HeldManifest } from './cold-store.ts';
+import { type ColdRow, EVENTS } from './cold-table.ts';
+import { assertGrown, type Extent, isNew } from './exported.ts';
+import { fileListOf, type ListedFile } from './file-list.ts';
+import type { ListedFiles, Manifest } from './manifest.ts';
+import { selectColdRows } from './select-rows.ts';
+
+export interface ExportOptions {
+  readonly store: ColdStore;
+  readonly client: ClickHouseClient;
+  /** Told of each file that is there. */
+  readonly onFile?: (file: ListedFile) => void;
+}
+
+const folderOf = (month: string) => `${COLD_FOLDER}events/month=${month}/`;
+const monthOf = (day: string) => day.slice(0, 7);
+
+/**
+ * Exports what `wanted` has beyond what is there. An export that was begun and not ended is ended first, as it was
+ * begun; call again for the rest. Every step may be repeated: the same rows go into the same files.
+ * @param wanted below its offsets ClickHouse and the archive have every record
+ * @returns the manifest that stands now
+ * @throws {Fenced} another process is at it
+ * @throws {Outage}
+ * @throws {DamagedColdFile}
+ */
+export async function exportEvents(
+  held: HeldManifest,
+  wanted: Extent,
+  { store, client, onFile }: ExportOptions,
+): Promise<HeldManifest> {
+  const begun = await begin(held, wanted, store);
+  const { pending: after, ...before } = begun.manifest.events;
+  if (after === null) return begun;
+  faultPoint('export-begun', 'retention');
+  const added = new Map<string, ListedFile[]>();
+  for (const [day, rows] of await newDays(client, before, after)) {
+    const file = await writeDay({ day, rows, before, after }, { store, client });
+    onFile?.(file);
+    faultPoint('day-written', 'retention');
+    const month = monthOf(day);
+    added.set(month, [...(added.get(month) ?? []), file]);
+  }
+  const months = { ...begun.manifest.events.months };
+  for (const [month, files] of added) months[month] = await addTo(months[month], { month, files, store });
+  faultPoint('lists-written', 'retention');
+  const { through, next } = after;
+  return store.replaceManifest(
+    begun,
+    withEvents(begun.manifest, { through, next: { ...next }, pending: null, months }),
+  );
+}
+
+/** What is to be done is written down before the first file: who takes over neither does more nor less. */
+async function begin(held: HeldManifest, wanted: Extent, store: ColdStore): Promise<HeldManifest> {
+  const { events } = held.manifest;
+  if (events.pending !== null) return held;
+  assertGrown(events, wanted);
+  const isSame =
+    events.through === wanted.through &&
+    Object.entries(wanted.next).every(([source, offset]) => events.next[source] === offset);
+  if (isSame) return held;
+  const pending = { through: wanted.through, next: { ...wanted.next } };
+  return store.replaceManifest(held, withEvents(held.manifest, { ...events, pending }));
+}
+
+function withEvents(manifest: Manifest, events: Manifest['events']): Manifest {
+  return { ...manifest, events };
+}
+
+/** Days with rows to export, and how many each has. */
+async function newDays(
+  client: ClickHouseClient,
+  before: Extent,
+  after: Extent,
+): Promise<(readonly [day: string, rows: number])[]> {
+  const { sql, parameters } = isNew(before, after);
+  const days = await selectRows<readonly [string, string]>(
+    client,
+    `SELECT toString(day), toString(sum(rows)) FROM (
+       SELECT toDate(occurred_at) AS day, source, uniqExact(offset) AS rows FROM events WHERE ${sql} GROUP BY day, source
+     ) GROUP BY day ORDER BY day`,
+    parameters,
+  );
+  return days.map(([day, rows]) => [day, Number(rows)]);
+}
+
+interface DayExport {
+  readonly day: string;
+  readonly rows: number;
+  readonly before: Extent;
+  readonly after: Extent;
+}
+
+async function writeDay(
+  { day, rows, before, after }: DayExport,
+  { store, client }: Pick<ExportOptions, 'store' | 'client'>,
+): Promise<ListedFile> {
+  const { sql, parameters } = isNew(before, after);
+  const where = { sql: `${sql} AND toDate(occurred_at) = {day:Date}`, parameters: { ...parameters, day } };
+  const name = hash('sha256', JSON.stringify([before, after].map(inOrder))).slice(0, 12);
+  const path = `${folderOf(monthOf(day))}day=${day}-${name}.parquet`;
+  const file = await store.writeFile(EVENTS, path, exactly(rows, selectColdRows(client, EVENTS, where)));
+  if (file === null) throw new Outage('clickhouse', `of ${rows} rows of ${day} none came`);
+  return file;
+}
+
+function inOrder({ through, next }: Extent): unknown {
+  return [through, Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))];
+}
+
+/** An answer that ends early looks like one that has ended. */
+async function* exactly(
+  expected: number,
+  rows: AsyncIterable<readonly ColdRow[]>,
+): AsyncGenerator<readonly ColdRow[]> {
+  let count = 0;
+  for await (const some of rows) {
+    count += some.length;
+    yield some;
+  }
+  if (count !== expected)
+    throw new Outage('clickhouse', `${count} rows came where ${expected} were counted; nothing was written`);
+}
+
+interface Addition {
+  readonly month: string;
+  readonly files: readonly ListedFile[];
+  readonly store: ColdStore;
+}
+
+async function addTo(
+  known: ListedFiles | undefined,
+  { month, files, store }: Addition,
+): Promise<ListedFiles> {
+  const before = known === undefined ? [] : (await store.readList(known)).files;
+  return store.writeList(folderOf(month), fileListOf([...before, ...files]));
+}
+
+/**
+ * Brings the files of each month together where that is due. What was replaced stays for those who are reading it.
+ * @returns the manifest that stands now, and the paths that it no longer needs
+ */
+export async function bringMonthsTogether(
+  held: HeldManifest,
+  { store }: Pick<ExportOptions, 'store'>,
+): Promise<{ readonly held: HeldManifest; readonly replaced: readonly string[] }> {
+  let now = held;
+  const replaced: string[] = [];
+  for (const [month, listed] of Object.entries(held.manifest.events.months)) {
+    const { files } = await store.readList(listed);
+    const chosen = planMerge(files);
+    if (chosen === null) continue;
+    const merged = await mergeFiles(chosen, { store, table: EVENTS, folder: folderOf(month) });
+    faultPoint('month-merged', 'retention');
+    const kept = files.filter((file) => !chosen.includes(file));
+    const list = await store.writeList(folderOf(month), fileListOf([...kept, ...merged]));
+    const { events } = now.manifest;
+    const months = { ...events.months, [month]: list };
+    now = await store.replaceManifest(now, withEvents(now.manifest, { ...events, months }));
+    replaced.push(listed.list, ...chosen.map(({ path }) => path));
+  }
+  return { held: now, replaced };
+}
