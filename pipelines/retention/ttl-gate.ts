@@ -1,0 +1,92 @@
+/**
+ * What lets rows of `events` go: the table's own TTL. It holds what is in the cold tier and what is wanted here, so that
+ * neither a restart nor another writer can forget it, and nothing has to be deleted by hand.
+ */
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { Extent } from '../cold/exported.ts';
+import { asOutage } from '../common/clickhouse/client.ts';
+
+/** ClickHouse's DateTime ends here: a TTL beyond would wrap round and delete at once. */
+const NEVER = '2106-01-01 00:00:00';
+/** From `2000-01-01`, the earliest event by default, a row is kept for at most so many days. */
+export const MOST_DAYS = 36_000;
+
+export interface Gate {
+  /** What is in the cold tier: nothing else goes, whatever else is said here. */
+  readonly exported: Extent;
+  /** Days after the event; null: no limit of time. */
+  readonly ttlDays: number | null;
+  /** For want of space: the last day that goes whatever its age; null: none. */
+  readonly evictedThrough: string | null;
+  /** Days that were brought back, each with the instant until which it stays, milliseconds. They go by this alone. */
+  readonly held: ReadonlyMap<string, number>;
+}
+
+/**
+ * @throws {RangeError} a TTL that could reach beyond what ClickHouse can hold
+ */
+export function ttlExpression({ exported: { through, next }, ttlDays, evictedThrough, held }: Gate): string {
+  if (ttlDays !== null && (!Number.isInteger(ttlDays) || ttlDays < 1 || ttlDays > MOST_DAYS))
+    throw new RangeError(`ttlDays is ${ttlDays}, but must be a whole number from 1 to ${MOST_DAYS}`);
+  const never = `toDateTime(${quote(NEVER)}, 'UTC')`;
+  const day = 'toDate(occurred_at)';
+  const start = `toDateTime(${day}, 'UTC')`;
+  const sources = Object.keys(next).sort();
+  const isExported =
+    through === null || sources.length === 0
+      ? '0'
+      : `(${day} <= toDate(${quote(through)}) AND offset < transform(source, ${list(sources.map(quote))}, ${list(sources.map((source) => whole(next[source] ?? 0)))}, 0))`;
+  const days = [...held.keys()].sort();
+  const cases = [
+    [`NOT ${isExported}`, never],
+    ...(days.length === 0
+      ? []
+      : [
+          [
+            `has(${list(days.map((one) => `toDate(${quote(one)})`))}, ${day})`,
+            `toDateTime(transform(${day}, ${list(days.map((one) => `toDate(${quote(one)})`))}, ${list(days.map((one) => whole(Math.ceil((held.get(one) ?? 0) / 1_000))))}, 0), 'UTC')`,
+          ],
+        ]),
+    ...(evictedThrough === null ? [] : [[`${day} <= toDate(${quote(evictedThrough)})`, start]]),
+  ];
+  const otherwise = ttlDays === null ? never : `${start} + INTERVAL ${whole(ttlDays)} DAY`;
+  return `multiIf(${cases.map(([condition, until]) => `${condition}, ${until}`).join(', ')}, ${otherwise})`;
+}
+
+/** @throws {Outage} */
+export async function setGate(client: ClickHouseClient, gate: Gate): Promise<void> {
+  // A table's definition takes no parameters: what goes in is days, whole numbers, and sources, quoted.
+  const query = `ALTER TABLE events MODIFY TTL ${ttlExpression(gate)} SETTINGS materialize_ttl_after_modify = 0`;
+  await command(client, query);
+}
+
+/**
+ * Lets go what the gate lets go, of these days, and waits until it has. A part with a row that must stay, stays whole.
+ * @throws {Outage}
+ */
+export async function letGo(client: ClickHouseClient, days: readonly string[]): Promise<void> {
+  if (days.length === 0) return;
+  const parts = days.map((day) => `MATERIALIZE TTL IN PARTITION ${whole(Number(day.replaceAll('-', '')))}`);
+  await command(client, `ALTER TABLE events ${parts.join(', ')} SETTINGS mutations_sync = 2`);
+}
+
+async function command(client: ClickHouseClient, query: string): Promise<void> {
+  try {
+    await client.command({ query });
+  } catch (error) {
+    throw asOutage(error);
+  }
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
+
+function whole(number: number): string {
+  if (!Number.isSafeInteger(number) || number < 0) throw new RangeError(`${number} is no whole number`);
+  return String(number);
+}
+
+function list(items: readonly string[]): string {
+  return `[${items.join(', ')}]`;
+}
