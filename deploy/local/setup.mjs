@@ -49,7 +49,8 @@ async function bringAll(steps) {
   sweepLeftovers();
   if (needs.length > 0)
     await timed(`system packages (${needs.map((need) => need.what).join(', ')})`, () => install(needs));
-  for (const step of todo) if (step.run !== null) await timed(step.label, step.run);
+  // Asked at its turn: new packages empty node_modules, and the client that was there is there no more.
+  for (const step of steps) if (step.run !== null && !step.isReady()) await timed(step.label, step.run);
   const undone = steps.find((step) => !step.isReady());
   if (undone !== undefined)
     throw new CannotSetUp(
