@@ -74,10 +74,6 @@ export class ParquetReader {
     );
   }
 
-  get rows(): number {
-    return Number(this.#metadata.num_rows);
-  }
-
   /** All rows of one owner, read with one request. */
   async rowsOf(owner: Owner): Promise<ColdRow[]> {
     const groups = this.#groups.filter(({ group }) => this.#mayHold(group, owner));

@@ -34,7 +34,7 @@ export interface FileFacts {
   readonly last: Owner;
 }
 
-/** Takes rows in the table's order; null for none at all, and then nothing was sent. */
+/** Takes rows in the table's order. */
 export class ParquetFile {
   readonly #table: ColdTable;
   readonly #groupRows: number;
@@ -62,14 +62,6 @@ export class ParquetFile {
       statisticsTruncateLength: Number.POSITIVE_INFINITY,
     });
     this.#clear();
-  }
-
-  get rows(): number {
-    return this.#rows;
-  }
-
-  get last(): Owner | null {
-    return this.#last;
   }
 
   /** @returns bytes that are ready to be sent, mostly none */

@@ -8,8 +8,7 @@ import { asOutage } from '../common/clickhouse/client.ts';
 
 /** ClickHouse's DateTime ends here: a TTL beyond would wrap round and delete at once. */
 const NEVER = '2106-01-01 00:00:00';
-/** From `2000-01-01`, the earliest event by default, a row is kept for at most so many days. */
-export const MOST_DAYS = 36_000;
+export const MOST_DAYS = 36_500;
 
 export interface Gate {
   /** What is in the cold tier: nothing else goes, whatever else is said here. */
@@ -23,7 +22,7 @@ export interface Gate {
 }
 
 /**
- * @throws {RangeError} a TTL that could reach beyond what ClickHouse can hold
+ * @throws {RangeError} `ttlDays` is no number of days, or more than a hundred years
  */
 export function ttlExpression({ exported: { through, next }, ttlDays, evictedThrough, held }: Gate): string {
   if (ttlDays !== null && (!Number.isInteger(ttlDays) || ttlDays < 1 || ttlDays > MOST_DAYS))
@@ -49,7 +48,10 @@ export function ttlExpression({ exported: { through, next }, ttlDays, evictedThr
         ]),
     ...(evictedThrough === null ? [] : [[`${day} <= toDate(${quote(evictedThrough)})`, start]]),
   ];
-  const otherwise = ttlDays === null ? never : `${start} + INTERVAL ${whole(ttlDays)} DAY`;
+  const otherwise =
+    ttlDays === null
+      ? never
+      : `if(${day} < toDate('2106-01-01') - ${whole(ttlDays)}, ${start} + INTERVAL ${whole(ttlDays)} DAY, ${never})`;
   return `multiIf(${cases.map(([condition, until]) => `${condition}, ${until}`).join(', ')}, ${otherwise})`;
 }
 

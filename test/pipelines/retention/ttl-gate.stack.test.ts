@@ -97,7 +97,11 @@ it('days that were brought back stay as long as they are held, and no longer', a
   expect(await apply({ ...gate, held })).toEqual(rows.filter(kept));
 });
 
-it('a TTL that ClickHouse could not hold is refused', () => {
+it('a time that ends beyond what ClickHouse can hold has not passed', async () => {
+  expect(await apply({ ...NOTHING, exported: upTo(8, 10_000), ttlDays: MOST_DAYS })).toEqual(rows);
+});
+
+it('what is no number of days is refused', () => {
   for (const ttlDays of [0, -1, 1.5, MOST_DAYS + 1]) {
     expect(() => ttlExpression({ ...NOTHING, ttlDays })).toThrow(RangeError);
   }
