@@ -33,7 +33,7 @@ const pipelineLimits = (['tracking', 'archive', 'profiles'] as const).flatMap((n
   },
 ]);
 
-const retentionLimits = (['tracking', 'messages'] as const).map(
+const retentionLimits = (['tracking', 'messages', 'profileChanges'] as const).map(
   (name): Limit => ({
     path: `retention.${name}.ttlDays`,
     reads: [`retention.${name}.ttlDays`, 'validation.maxFutureMs'],
@@ -207,6 +207,28 @@ const LIMITS: readonly Limit[] = [
         ? `must be at least retention.tracking.ttlDays (${tracking.ttlDays ?? 'unlimited'}): a tracking row outlives its events`
         : null,
   },
+  {
+    path: 'retention.profileChanges.ttlDays',
+    reads: ['retention.profileChanges.ttlDays', 'retention.tracking.ttlDays'],
+    fault: ({ retention: { profileChanges, tracking } }) =>
+      profileChanges.ttlDays !== null &&
+      (tracking.ttlDays === null || profileChanges.ttlDays < tracking.ttlDays)
+        ? `must be at least retention.tracking.ttlDays (${tracking.ttlDays ?? 'unlimited'}): events here would refer to profiles that are not`
+        : null,
+  },
+  ...(['raw', 'tracking'] as const).map(
+    (name): Limit => ({
+      path: `accessTiers.${name}`,
+      fault: ({ accessTiers }) => {
+        const { coolAfterDays, coldAfterDays, archiveAfterDays } = accessTiers[name];
+        const days = [coolAfterDays, coldAfterDays, archiveAfterDays].filter((one) => one !== null);
+        const isGrowing = days.every((one, index) => index === 0 || one > (days[index - 1] ?? 0));
+        return isGrowing
+          ? null
+          : 'must grow from coolAfterDays over coldAfterDays to archiveAfterDays: a blob moves in this direction only';
+      },
+    }),
+  ),
   {
     path: 'retry.initialMs',
     reads: ['retry.initialMs', 'retry.maxMs'],

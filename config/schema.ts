@@ -164,6 +164,11 @@ const pipeline = (defaults: {
 const tables = ({ ttlDays }: { ttlDays: number | null }) =>
   section({ ttlDays: count({ most: 1_000_000 }).nullable().default(ttlDays) });
 
+const tiers = () => {
+  const days = () => count({ least: 0, most: 36_500 }).nullable().default(null);
+  return section({ coolAfterDays: days(), coldAfterDays: days(), archiveAfterDays: days() });
+};
+
 export const configSchema = withLimits(
   z.strictObject({
     kafka,
@@ -207,7 +212,13 @@ export const configSchema = withLimits(
     retention: section({
       tracking: tables({ ttlDays: 90 }),
       messages: tables({ ttlDays: 730 }),
+      profileChanges: tables({ ttlDays: null }),
+      maxBytes: bytes({ least: MIB, most: Number.MAX_SAFE_INTEGER }).nullable().default(null),
+      lowWaterPercent: count({ most: 100 }).default(90),
+      intervalMs: milliseconds(1_000).nullable().default(3_600_000),
+      replacedFilesGraceMs: longMilliseconds(60_000).default(DAY_MS),
     }),
+    accessTiers: section({ raw: tiers(), tracking: tiers() }),
     retry: section({
       initialMs: milliseconds(1).default(250),
       maxMs: milliseconds(1).default(30_000),

@@ -54,7 +54,13 @@ export async function exportEvents(
   const { through, next } = after;
   return store.replaceManifest(
     begun,
-    withEvents(begun.manifest, { through, next: { ...next }, pending: null, months }),
+    withEvents(begun.manifest, {
+      ...begun.manifest.events,
+      through,
+      next: { ...next },
+      pending: null,
+      months,
+    }),
   );
 }
 

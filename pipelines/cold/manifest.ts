@@ -25,6 +25,10 @@ const manifestSchema = z.object({
   events: extent.extend({
     /** An export that was begun: who takes over does the very same, and leaves no files that nobody knows of. */
     pending: extent.nullable(),
+    /** For want of space: the last day that need not stay in ClickHouse, whatever its age. Only grows. */
+    evictedThrough: day.nullable().default(null),
+    /** Days that were brought back into ClickHouse, each with the instant until which it stays, milliseconds. */
+    held: z.record(day, count).default({}),
     /** By month, `2026-08`. */
     months: z.record(z.string().regex(/^\d{4}-\d{2}$/), listed),
   }),
@@ -37,7 +41,7 @@ export type ListedFiles = z.infer<typeof listed>;
 
 export const EMPTY_MANIFEST: Manifest = {
   version: COLD_VERSION,
-  events: { through: null, next: {}, pending: null, months: {} },
+  events: { through: null, next: {}, pending: null, evictedThrough: null, held: {}, months: {} },
   profile_changes: { next: {}, files: null },
   campaigns: { next: {}, files: null },
 };

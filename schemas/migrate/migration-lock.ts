@@ -1,132 +1,25 @@
-/** One migration at a time: a lease on a small blob, which the store itself takes back from whoever died. */
-import { hostname } from 'node:os';
-import type { BlobLeaseClient, BlockBlobClient, ContainerClient } from '@azure/storage-blob';
-import { asOutage, blobErrorCode } from '../../pipelines/common/blob/container.ts';
-import type { Clock } from '../../pipelines/common/clock.ts';
-import { Outage } from '../../pipelines/common/errors.ts';
+/** One migration at a time. */
+import type { ContainerClient } from '@azure/storage-blob';
+import { asOutage } from '../../pipelines/common/blob/container.ts';
+import { type LeaseLock, type LockOptions, takeLeaseLock } from '../../pipelines/common/blob/lease-lock.ts';
 import { isRefusal, PermissionMissing } from './blob-permission.ts';
 
-export interface MigrationLock {
-  /**
-   * Renews the lease. To be called before each thing that is done: a process that was frozen past the end of its lease
-   * must not go on beside the one that took over.
-   * @throws {LockLost}
-   */
-  assertHeld(): Promise<void>;
-  release(): Promise<void>;
-}
-
-export class LockLost extends Error {
-  override readonly name = 'LockLost';
-}
-
-export class LockTaken extends Error {
-  override readonly name = 'LockTaken';
-}
-
-export interface LockOptions {
+export interface MigrationLockOptions extends Omit<LockOptions, 'name' | 'work'> {
   readonly prefix: string;
-  readonly clock: Clock;
-  /** How long to wait for another migration to end, in milliseconds. */
-  readonly waitMs: number;
-  /** Called once when there is somebody to wait for. */
-  readonly onWait?: (holder: string) => void;
 }
-
-/** Seconds; Azure takes 15 to 60. A crashed migration holds up the next one for this long at most. */
-const LEASE_SECONDS = 30;
-const RENEW_EVERY_MS = 10_000;
-const ASK_EVERY_MS = 500;
 
 /**
  * @throws {LockTaken} another one held it for longer than we wait
+ * @throws {Outage}
  * @throws {PermissionMissing} the login may not write the lock
  */
 export async function takeMigrationLock(
   container: ContainerClient,
-  options: LockOptions,
-): Promise<MigrationLock> {
-  const blob = container.getBlockBlobClient(`${options.prefix}migrate.lock`);
+  { prefix, ...options }: MigrationLockOptions,
+): Promise<LeaseLock> {
   try {
-    await createIfMissing(blob);
-    const lease = blob.getBlobLeaseClient();
-    await acquire(blob, lease, options);
-    await blob.setMetadata(holderMetadata(options.clock), { conditions: { leaseId: lease.leaseId } });
-    return hold(lease);
+    return await takeLeaseLock(container, { ...options, name: `${prefix}migrate.lock`, work: 'migration' });
   } catch (error) {
     throw isRefusal(error) ? new PermissionMissing('lock', { container, cause: error }) : asOutage(error);
   }
-}
-
-async function createIfMissing(blob: BlockBlobClient): Promise<void> {
-  try {
-    await blob.upload('', 0, { conditions: { ifNoneMatch: '*' } });
-  } catch (error) {
-    const code = blobErrorCode(error);
-    if (code !== 'BlobAlreadyExists' && code !== 'LeaseIdMissing') throw error;
-  }
-}
-
-async function acquire(
-  blob: BlockBlobClient,
-  lease: BlobLeaseClient,
-  { clock, waitMs, onWait }: LockOptions,
-): Promise<void> {
-  const until = clock.now() + waitMs;
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      await lease.acquireLease(LEASE_SECONDS);
-      return;
-    } catch (error) {
-      if (blobErrorCode(error) !== 'LeaseAlreadyPresent') throw error;
-      if (clock.now() >= until) {
-        throw new LockTaken(`another migration is under way: ${await holderOf(blob)}`, { cause: error });
-      }
-      if (isFirst) onWait?.(await holderOf(blob));
-      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
-    }
-  }
-}
-
-function hold(lease: BlobLeaseClient): MigrationLock {
-  let lost: unknown = null;
-  const renew = async () => {
-    try {
-      await lease.renewLease();
-    } catch (error) {
-      // An answer that never came proves nothing; one that says so does.
-      const translated = asOutage(error);
-      if (translated instanceof Outage) throw translated;
-      lost = translated;
-    }
-  };
-  const timer = setInterval(() => void renew().catch(() => {}), RENEW_EVERY_MS);
-  timer.unref();
-  return {
-    async assertHeld() {
-      await renew();
-      if (lost !== null) {
-        throw new LockLost(
-          'another migration took over while this one stood still; run it again to see where it is',
-          {
-            cause: lost,
-          },
-        );
-      }
-    },
-    async release() {
-      clearInterval(timer);
-      // Nobody waits for the lease of a migration that has ended for longer than it lasts.
-      await lease.releaseLease().catch(() => {});
-    },
-  };
-}
-
-function holderMetadata(clock: Clock): Record<string, string> {
-  return { holder: `${hostname()}-${process.pid}`, since: new Date(clock.now()).toISOString() };
-}
-
-async function holderOf(blob: BlockBlobClient): Promise<string> {
-  const { metadata } = await blob.getProperties();
-  return metadata?.holder === undefined ? 'just begun' : `${metadata.holder} since ${metadata.since}`;
 }

@@ -91,7 +91,7 @@ describe('environment', () => {
     expect(config.kafka.tls.enabled).toBe(true);
     expect(config.kafka.properties).toEqual({ 'socket.keepalive.enable': true });
     expect(config.http.port).toBe(9464);
-    expect(config.retention).toEqual({ tracking: { ttlDays: null }, messages: { ttlDays: null } });
+    expect(config.retention).toMatchObject({ tracking: { ttlDays: null }, messages: { ttlDays: null } });
     expect(config.clickhouse.password).toBe('12345');
   });
 

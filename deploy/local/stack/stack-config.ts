@@ -37,6 +37,8 @@ export function stackConfig(addresses: StackAddresses): ConfigInput {
     schemaRegistry: { url: addresses.schemaRegistry },
     clickhouse: { url: addresses.clickhouse, database: 'ledger' },
     blob: { connectionString: addresses.blob, container: BLOB_CONTAINER },
+    // Generated data play the past: nothing of it leaves until somebody says `retention run`.
+    retention: { intervalMs: null },
   };
 }
 
