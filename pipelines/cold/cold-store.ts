@@ -25,6 +25,8 @@ const MANIFEST = `${COLD_FOLDER}manifest.json`;
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
 const BLOCKS_AT_ONCE = 2;
+/** Far more than attempts are interrupted one after another. */
+const MOST_NAMES = 100;
 const MOST_FOOTER_BYTES = 64 * 1024 * 1024;
 
 /** A manifest with the tag under which it may be replaced; null tag: there is none yet. */
@@ -106,7 +108,8 @@ export class ColdStore {
    * there is one already, of an earlier attempt, it must hold the same rows.
    * @returns null for no rows: then there is no file
    * @throws {Outage}
-   * @throws {DamagedColdFile} what stands there are other rows
+   * @throws {OtherRows} what stands there are other rows
+   * @throws {DamagedColdFile} what stands there cannot be read
    */
   async writeFile(
     table: ColdTable,
@@ -151,6 +154,25 @@ export class ColdStore {
     return listed;
   }
 
+  /**
+   * As `writeFile`, under the first name that is free or holds these very rows. Of one question ClickHouse may give fewer
+   * rows the second time: a merge leaves out copies that are overruled. What stands under an earlier name counts no more.
+   * @param nameOf of the attempt, from 0
+   */
+  async writeFirstFree(
+    table: ColdTable,
+    nameOf: (attempt: number) => string,
+    rows: () => AsyncIterable<readonly ColdRow[]>,
+  ): Promise<ListedFile | null> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.writeFile(table, nameOf(attempt), rows());
+      } catch (error) {
+        if (!(error instanceof OtherRows) || attempt >= MOST_NAMES) throw error;
+      }
+    }
+  }
+
   /** What stands there, row for row, is what was to be written: only then may anything rely on it. */
   async #readBack(table: ColdTable, listed: ListedFile): Promise<void> {
     const digest = new RowDigest();
@@ -160,7 +182,7 @@ export class ColdStore {
       rows += some.length;
     }
     if (rows === listed.rows && digest.hex === listed.digest) return;
-    throw new DamagedColdFile(
+    throw new OtherRows(
       `${listed.path} holds ${rows} rows (digest ${digest.hex}) where ${listed.rows} were to be written (${listed.digest})`,
     );
   }
@@ -235,6 +257,9 @@ export class ColdStore {
     }
   }
 }
+
+/** A whole file, but of other rows than were to be written. */
+class OtherRows extends DamagedColdFile {}
 
 class NoRows extends Error {}
 

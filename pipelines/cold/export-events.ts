@@ -112,8 +112,12 @@ async function writeDay(
   const { sql, parameters } = isNew(before, after);
   const where = { sql: `${sql} AND toDate(occurred_at) = {day:Date}`, parameters: { ...parameters, day } };
   const name = hash('sha256', JSON.stringify([before, after].map(inOrder))).slice(0, 12);
-  const path = `${folderOf(monthOf(day))}day=${day}-${name}.parquet`;
-  const file = await store.writeFile(EVENTS, path, exactly(rows, selectColdRows(client, EVENTS, where)));
+  const stem = `${folderOf(monthOf(day))}day=${day}-${name}`;
+  const file = await store.writeFirstFree(
+    EVENTS,
+    (attempt) => `${stem}${attempt === 0 ? '' : `-${attempt + 1}`}.parquet`,
+    () => exactly(rows, selectColdRows(client, EVENTS, where)),
+  );
   if (file === null) throw new Outage('clickhouse', `of ${rows} rows of ${day} none came`);
   return file;
 }
