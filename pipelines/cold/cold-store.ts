@@ -21,6 +21,8 @@ import { RowDigest } from './row-digest.ts';
 import { type FileFacts, ParquetFile } from './write-parquet.ts';
 
 export const COLD_FOLDER = 'tracking/';
+/** As the exports name them. */
+const OUR_FILE = /\/(?:day=|part-|rows-)[^/]+\.parquet$|\/files-[0-9a-f]{16}\.json$/;
 const MANIFEST = `${COLD_FOLDER}manifest.json`;
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
@@ -206,6 +208,31 @@ export class ColdStore {
       const footerSha256 = hash('sha256', tail.subarray(-footerBytes));
       return { bytes, footerBytes, footerSha256, sha256: sha256.digest('hex') };
     });
+  }
+
+  /**
+   * Every Parquet file and list of files that is there, whether anything names it or not. Other blobs are not ours.
+   * @throws {Outage}
+   */
+  async *files(): AsyncGenerator<{ readonly path: string; readonly modifiedAt: number }> {
+    const folder = this.#prefix + COLD_FOLDER;
+    try {
+      for await (const { name, properties } of this.#container.listBlobsFlat({ prefix: folder })) {
+        const path = name.slice(this.#prefix.length);
+        if (OUR_FILE.test(path)) yield { path, modifiedAt: properties.lastModified.getTime() };
+      }
+    } catch (error) {
+      throw blobFault(error);
+    }
+  }
+
+  /** @throws {Outage} */
+  async remove(path: string): Promise<void> {
+    await this.#blob(path)
+      .deleteIfExists()
+      .catch((error: unknown) => {
+        throw blobFault(error);
+      });
   }
 
   file({ path, bytes, footerBytes, footerSha256 }: ListedFile): StoredFile {
