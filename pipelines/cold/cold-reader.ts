@@ -1,8 +1,8 @@
 /** One owner's rows out of the cold tier, in few requests. */
 import type { ColdStore } from './cold-store.ts';
-import { type ColdRow, EVENTS, type Owner } from './cold-table.ts';
+import { type ColdRow, type ColdTable, EVENTS, type Owner } from './cold-table.ts';
 import { filesOf, type ListedFile } from './file-list.ts';
-import type { Manifest } from './manifest.ts';
+import type { ListedFiles, Manifest } from './manifest.ts';
 import { ParquetReader } from './read-parquet.ts';
 
 /** Months that are read at the same time. */
@@ -20,15 +20,33 @@ export async function coldEventsOf(store: ColdStore, manifest: Manifest, user: O
   const rows: ColdRow[][] = [];
   for (let from = 0; from < months.length; from += MONTHS_AT_ONCE) {
     const some = months.slice(from, from + MONTHS_AT_ONCE);
-    const read = some.map(async ([, listed]) => {
-      const files = filesOf(await store.readList(listed), user);
-      return (await Promise.all(files.map((file) => rowsIn(store, file, user)))).flat();
-    });
+    const read = some.map(([, listed]) => coldRowsOf(store, EVENTS, { listed, owner: user }));
     rows.push(...(await Promise.all(read)));
   }
   return rows.flat();
 }
 
-async function rowsIn(store: ColdStore, file: ListedFile, user: Owner): Promise<ColdRow[]> {
-  return (await ParquetReader.open(EVENTS, store.file(file))).rowsOf(user);
+/**
+ * One owner's rows of one list of files: the list, and of each file that the owner is in (one; two while newer ones are
+ * not yet brought together with older ones) its metadata and the owner's row groups.
+ * @param listed null: no file yet
+ * @throws {Outage}
+ * @throws {DamagedColdFile}
+ */
+export async function coldRowsOf(
+  store: ColdStore,
+  table: ColdTable,
+  { listed, owner }: { readonly listed: ListedFiles | null; readonly owner: Owner },
+): Promise<ColdRow[]> {
+  if (listed === null) return [];
+  const files = filesOf(await store.readList(listed), owner);
+  return (await Promise.all(files.map((file) => rowsIn(store, table, { file, owner })))).flat();
+}
+
+async function rowsIn(
+  store: ColdStore,
+  table: ColdTable,
+  { file, owner }: { readonly file: ListedFile; readonly owner: Owner },
+): Promise<ColdRow[]> {
+  return (await ParquetReader.open(table, store.file(file))).rowsOf(owner);
 }

@@ -33,12 +33,12 @@ const instant = column('instant', false);
 const instantOrNull = column('instant', true);
 const source = [text('source'), column('unsigned', false)('offset'), instant('recorded_at')];
 
-function table(
-  name: ColdTable['name'],
+function table<Name extends ColdTable['name']>(
+  name: Name,
   owner: readonly [string, string],
   by: string,
   columns: readonly ColdColumn[],
-): ColdTable {
+): ColdTable & { readonly name: Name } {
   const at = (wanted: string): number => {
     const index = columns.findIndex((one) => one.name === wanted);
     if (index < 0) throw new Error(`${name} has no column ${wanted}`);

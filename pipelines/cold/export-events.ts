@@ -127,7 +127,7 @@ function inOrder({ through, next }: Extent): unknown {
 }
 
 /** An answer that ends early looks like one that has ended. */
-async function* exactly(
+export async function* exactly(
   expected: number,
   rows: AsyncIterable<readonly ColdRow[]>,
 ): AsyncGenerator<readonly ColdRow[]> {

@@ -1,4 +1,4 @@
-/** Which rows of `events` are in the cold tier, and which are to go there next, in the words of ClickHouse. */
+/** Which rows are in the cold tier, and which are to go there next, in the words of ClickHouse. */
 import type { NextOffsets } from './manifest.ts';
 
 /** Rows of days up to and including `through` whose offset is below `next` of their source. Both only grow. */
@@ -18,16 +18,34 @@ export interface Condition {
  * @param day SQL for the row's day
  */
 export function isWithin({ through, next }: Extent, name: string, day = 'toDate(occurred_at)'): Condition {
-  const sources = Object.keys(next).sort();
-  if (through === null || sources.length === 0) return { sql: 'false', parameters: {} };
+  if (through === null) return { sql: 'false', parameters: {} };
+  const { sql, parameters } = isBelow(next, name);
   return {
-    sql: `(${day} <= {${name}_through:Date} AND offset < transform(source, {${name}_sources:Array(String)}, {${name}_next:Array(UInt64)}, 0))`,
+    sql: `(${day} <= {${name}_through:Date} AND ${sql})`,
+    parameters: { ...parameters, [`${name}_through`]: through },
+  };
+}
+
+/**
+ * Rows whose offset is below that of their source.
+ * @param name distinguishes the parameters of several conditions in one query
+ */
+export function isBelow(next: NextOffsets, name: string): Condition {
+  const sources = Object.keys(next).sort();
+  if (sources.length === 0) return { sql: 'false', parameters: {} };
+  return {
+    sql: `offset < transform(source, {${name}_sources:Array(String)}, {${name}_next:Array(UInt64)}, 0)`,
     parameters: {
-      [`${name}_through`]: through,
       [`${name}_sources`]: sources,
       [`${name}_next`]: sources.map((source) => next[source] ?? 0),
     },
   };
+}
+
+/** Rows from the first offsets up to, and not including, the second. */
+export function isBetween(before: NextOffsets, after: NextOffsets): Condition {
+  const [old, all] = [isBelow(before, 'before'), isBelow(after, 'after')];
+  return { sql: `(${all.sql} AND NOT (${old.sql}))`, parameters: { ...old.parameters, ...all.parameters } };
 }
 
 /** What the second extent has beyond the first. */
@@ -40,10 +58,15 @@ export function isNew(before: Extent, after: Extent): Condition {
 export function assertGrown(before: Extent, after: Extent): void {
   if ((before.through ?? '') > (after.through ?? ''))
     throw new Error(`the cold tier reaches to ${before.through} already, not to ${after.through}`);
-  for (const [source, offset] of Object.entries(before.next)) {
-    if ((after.next[source] ?? 0) < offset)
+  assertNextGrown(before.next, after.next);
+}
+
+/** @throws {Error} one offset is less than it was, or missing */
+export function assertNextGrown(before: NextOffsets, after: NextOffsets): void {
+  for (const [source, offset] of Object.entries(before)) {
+    if ((after[source] ?? 0) < offset)
       throw new Error(
-        `the cold tier has ${source} up to offset ${offset} already, not to ${after.next[source] ?? 0}`,
+        `the cold tier has ${source} up to offset ${offset} already, not to ${after[source] ?? 0}`,
       );
   }
 }

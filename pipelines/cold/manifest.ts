@@ -20,6 +20,14 @@ const extent = z.object({
   next: nextOffsets,
 });
 
+/** What is not laid out by months. */
+const owned = z.object({
+  next: nextOffsets,
+  /** An export that was begun, as with events. */
+  pending: nextOffsets.nullable().default(null),
+  files: listed.nullable(),
+});
+
 const manifestSchema = z.object({
   version: z.literal(COLD_VERSION),
   events: extent.extend({
@@ -32,8 +40,8 @@ const manifestSchema = z.object({
     /** By month, `2026-08`. */
     months: z.record(z.string().regex(/^\d{4}-\d{2}$/), listed),
   }),
-  profile_changes: z.object({ next: nextOffsets, files: listed.nullable() }),
-  campaigns: z.object({ next: nextOffsets, files: listed.nullable() }),
+  profile_changes: owned,
+  campaigns: owned,
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -42,8 +50,8 @@ export type ListedFiles = z.infer<typeof listed>;
 export const EMPTY_MANIFEST: Manifest = {
   version: COLD_VERSION,
   events: { through: null, next: {}, pending: null, evictedThrough: null, held: {}, months: {} },
-  profile_changes: { next: {}, files: null },
-  campaigns: { next: {}, files: null },
+  profile_changes: { next: {}, pending: null, files: null },
+  campaigns: { next: {}, pending: null, files: null },
 };
 
 /** @throws {Error} it is not one that this release can read */

@@ -13,6 +13,7 @@ import { ParquetReader } from '../../../pipelines/cold/read-parquet.ts';
 import { Fenced, Outage } from '../../../pipelines/common/errors.ts';
 import { sortedRows } from '../../helpers/cold-rows.ts';
 import { dayText, insertRows, isEventIn, plausible, SOURCES } from '../../helpers/cold-table-rows.ts';
+import { FailingStore } from '../../helpers/failing-store.ts';
 import { LedgerDatabase } from '../../helpers/ledger-database.ts';
 
 let container: ContainerClient;
@@ -99,32 +100,6 @@ it('step by step: days, and what came late for those that were there', async () 
     /already, not to 9999/,
   );
 });
-
-/** Fails at one of its writes, before or after it is done. */
-class FailingStore extends ColdStore {
-  left = 0;
-  isAfter = false;
-
-  async #maybe<T>(work: () => Promise<T>): Promise<T> {
-    this.left -= 1;
-    if (this.left === 0 && !this.isAfter) throw new Outage('blob', 'as the test wants it');
-    const done = await work();
-    if (this.left === 0) throw new Outage('blob', 'as the test wants it');
-    return done;
-  }
-
-  override writeFile(...args: Parameters<ColdStore['writeFile']>) {
-    return this.#maybe(() => super.writeFile(...args));
-  }
-
-  override writeList(...args: Parameters<ColdStore['writeList']>) {
-    return this.#maybe(() => super.writeList(...args));
-  }
-
-  override replaceManifest(...args: Parameters<ColdStore['replaceManifest']>) {
-    return this.#maybe(() => super.replaceManifest(...args));
-  }
-}
 
 it.each([false, true])('stopped at each write (after it: %s) it ends in the same state', async (isAfter) => {
   const store = new FailingStore(container, newPrefix());

@@ -1,0 +1,136 @@
+/**
+ * Takes what came in since the last time, profile changes or campaign definitions, into the cold tier: a file, a list, and
+ * last the manifest, after which it may leave ClickHouse.
+ */
+import { hash } from 'node:crypto';
+import type { ClickHouseClient } from '@clickhouse/client';
+import { selectRows } from '../common/clickhouse/select.ts';
+import { Outage } from '../common/errors.ts';
+import { faultPoint } from '../common/fault-points.ts';
+import { FILE_ROWS, mergeFiles, planMerge } from './bring-together.ts';
+import { COLD_FOLDER, type ColdStore, type HeldManifest } from './cold-store.ts';
+import type { ColdTable } from './cold-table.ts';
+import { type ExportOptions, exactly } from './export-events.ts';
+import { assertNextGrown, isBetween } from './exported.ts';
+import { fileListOf, type ListedFile } from './file-list.ts';
+import type { Manifest, NextOffsets } from './manifest.ts';
+import { selectColdRows } from './select-rows.ts';
+
+/** Tables that have one list of files, without months: their rows are wanted whole, however old. */
+export type OwnedTable = ColdTable & { readonly name: 'profile_changes' | 'campaigns' };
+
+const folderOf = ({ name }: OwnedTable) => `${COLD_FOLDER}${name}/`;
+
+/**
+ * Exports what `wanted` has beyond what is there. An export that was begun and not ended is ended first, as it was
+ * begun; call again for the rest. Every step may be repeated.
+ * @param wanted below its offsets ClickHouse and the archive have every record
+ * @returns the manifest that stands now
+ * @throws {Fenced} another process is at it
+ * @throws {Outage}
+ * @throws {DamagedColdFile}
+ */
+export async function exportOwned(
+  held: HeldManifest,
+  table: OwnedTable,
+  wanted: NextOffsets,
+  { store, client, onFile }: ExportOptions,
+): Promise<HeldManifest> {
+  const begun = await begin(held, table, { wanted, store });
+  const { next: before, pending: after, files } = begun.manifest[table.name];
+  if (after === null) return begun;
+  faultPoint('export-begun', 'retention');
+  const file = await writeNew(table, { before, after }, { store, client });
+  if (file !== null) onFile?.(file);
+  faultPoint('changes-written', 'retention');
+  const known = files === null ? [] : (await store.readList(files)).files;
+  const list = file === null ? files : await store.writeList(folderOf(table), fileListOf([...known, file]));
+  faultPoint('lists-written', 'retention');
+  return store.replaceManifest(
+    begun,
+    withTable(begun.manifest, table, { next: { ...after }, pending: null, files: list }),
+  );
+}
+
+/** What is to be done is written down before the first file: who takes over neither does more nor less. */
+async function begin(
+  held: HeldManifest,
+  table: OwnedTable,
+  { wanted, store }: { readonly wanted: NextOffsets; readonly store: ColdStore },
+): Promise<HeldManifest> {
+  const known = held.manifest[table.name];
+  if (known.pending !== null) return held;
+  assertNextGrown(known.next, wanted);
+  if (Object.entries(wanted).every(([source, offset]) => (known.next[source] ?? 0) === offset)) return held;
+  return store.replaceManifest(held, withTable(held.manifest, table, { ...known, pending: { ...wanted } }));
+}
+
+function withTable(manifest: Manifest, { name }: OwnedTable, part: Manifest[OwnedTable['name']]): Manifest {
+  return { ...manifest, [name]: part };
+}
+
+interface Stretch {
+  readonly before: NextOffsets;
+  readonly after: NextOffsets;
+}
+
+/** @returns null where nothing came in: offsets may be those of transaction markers, or of dead letters */
+async function writeNew(
+  table: OwnedTable,
+  { before, after }: Stretch,
+  { store, client }: { readonly store: ColdStore; readonly client: ClickHouseClient },
+): Promise<ListedFile | null> {
+  const where = isBetween(before, after);
+  const [[counted = '0'] = []] = await selectRows<readonly [string]>(
+    client,
+    `SELECT toString(sum(rows)) FROM (
+       SELECT source, uniqExact(offset) AS rows FROM ${table.name} WHERE ${where.sql} GROUP BY source
+     )`,
+    where.parameters,
+  );
+  const rows = Number(counted);
+  if (rows === 0) return null;
+  const name = hash('sha256', JSON.stringify([before, after].map(inOrder))).slice(0, 12);
+  const stem = `${folderOf(table)}new-${name}`;
+  const file = await store.writeFirstFree(
+    table,
+    (attempt) => `${stem}${attempt === 0 ? '' : `-${attempt + 1}`}.parquet`,
+    () => exactly(rows, selectColdRows(client, table, where)),
+  );
+  if (file === null) throw new Outage('clickhouse', `of ${rows} rows of ${table.name} none came`);
+  return file;
+}
+
+function inOrder(next: NextOffsets): unknown {
+  return Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/**
+ * Brings the files together where that is due. What was replaced stays for those who are reading it.
+ * @returns the manifest that stands now, and the paths that it no longer needs
+ * @throws {Fenced}
+ * @throws {Outage}
+ * @throws {DamagedColdFile}
+ */
+export async function bringOwnedTogether(
+  held: HeldManifest,
+  table: OwnedTable,
+  { store }: Pick<ExportOptions, 'store'>,
+): Promise<{ readonly held: HeldManifest; readonly replaced: readonly string[] }> {
+  const known = held.manifest[table.name];
+  if (known.files === null) return { held, replaced: [] };
+  const { files } = await store.readList(known.files);
+  const chosen = planMerge(files) ?? uncut(files);
+  if (chosen.length === 0) return { held, replaced: [] };
+  const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
+  faultPoint('changes-merged', 'retention');
+  const kept = files.filter((file) => !chosen.includes(file));
+  const list = await store.writeList(folderOf(table), fileListOf([...kept, ...merged]));
+  const now = await store.replaceManifest(held, withTable(held.manifest, table, { ...known, files: list }));
+  return { held: now, replaced: [known.files.list, ...chosen.map(({ path }) => path)] };
+}
+
+/** Files of one export that are so large that reading their metadata costs more than a user's rows. */
+function uncut(files: readonly ListedFile[]): ListedFile[] {
+  return files.filter(({ path, rows }) => rows > 2 * FILE_ROWS && /\/new-[^/]+$/.test(path));
+}
