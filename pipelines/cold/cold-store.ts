@@ -22,7 +22,7 @@ import { type FileFacts, ParquetFile } from './write-parquet.ts';
 
 export const COLD_FOLDER = 'tracking/';
 /** As the exports name them. */
-const OUR_FILE = /\/(?:day=|part-|rows-)[^/]+\.parquet$|\/files-[0-9a-f]{16}\.json$/;
+const OUR_FILE = /\/(?:day=|part-|new-)[^/]+\.parquet$|\/files-[0-9a-f]{16}\.json$/;
 const MANIFEST = `${COLD_FOLDER}manifest.json`;
 
 const BLOCK_BYTES = 4 * 1024 * 1024;

@@ -5,9 +5,10 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Config } from '../../config/schema.ts';
-import { topicNames } from '../../config/topics.ts';
+import { type TopicRole, topicNames } from '../../config/topics.ts';
 import { HeadStore } from '../archive/head.ts';
 import { type Discrepancy, verifyArchive } from '../archive/verify.ts';
+import type { ColdTable } from '../cold/cold-table.ts';
 import type { NextOffsets } from '../cold/manifest.ts';
 import { type PartitionRef, partitionKey } from '../common/batch.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
@@ -68,17 +69,31 @@ export async function readSources({
   return sources;
 }
 
-/** Never less than what has been let go already, whatever was lost since. */
-export function confirmedNext(sources: readonly SourceState[], before: NextOffsets): NextOffsets {
+/** Which topics' records become rows of which table of the cold tier. */
+const ROLES = {
+  events: ['delivery', 'feedback'],
+  profile_changes: ['profiles'],
+  campaigns: ['definitions'],
+} as const satisfies Record<ColdTable['name'], readonly TopicRole[]>;
+
+/** Of one table. Never less than what the cold tier has already, whatever was lost since. */
+export function confirmedNext(
+  table: ColdTable['name'],
+  sources: readonly SourceState[],
+  { config, before }: { readonly config: Pick<Config, 'kafka'>; readonly before: NextOffsets },
+): NextOffsets {
+  const topics = ROLES[table].map((role) => topicNames(config)[role]);
   const next: Record<string, number> = { ...before };
-  for (const { archived, written, damage, ...source } of sources) {
-    const key = partitionKey(source);
-    const confirmed = Math.min(archived ?? 0, written, damage?.from ?? Number.POSITIVE_INFINITY);
-    if (confirmed > (next[key] ?? 0)) next[key] = confirmed;
-  }
+  for (const source of sources) if (topics.includes(source.topic)) raise(next, source);
   return next;
 }
 
+function raise(next: Record<string, number>, state: SourceState): void {
+  const { archived, written, damage } = state;
+  const key = partitionKey(state);
+  const confirmed = Math.min(archived ?? 0, written, damage?.from ?? Number.POSITIVE_INFINITY);
+  if (confirmed > (next[key] ?? 0)) next[key] = confirmed;
+}
 type Progress = PartitionRef & Pick<SourceState, 'written'>;
 
 async function progressOf(

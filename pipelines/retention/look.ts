@@ -34,7 +34,7 @@ export async function lookAround(
   const isChecked = draft.days.length > 0;
   const sources = await readSources({ config, client, container, isChecked });
   if (!isChecked) return { now, manifest, sources, plan: draft };
-  const next = confirmedNext(sources, events.next);
+  const next = confirmedNext('events', sources, { config, before: events.next });
   // For want of space any day may be next where an older one must stay.
   const isShort = retention.maxBytes !== null && sizes.bytes > retention.maxBytes;
   const through = isShort ? daysAfter(dayOf(now), -1) : (draft.days.at(-1)?.day ?? null);

@@ -1,10 +1,13 @@
 /** One run of retention, step by step. Each step may be repeated, and a run that was stopped is ended by the next. */
 import type { HeldManifest } from '../cold/cold-store.ts';
+import { CAMPAIGNS, PROFILE_CHANGES } from '../cold/cold-table.ts';
+import { bringOwnedTogether, exportOwned } from '../cold/export-changes.ts';
 import { bringMonthsTogether, exportEvents } from '../cold/export-events.ts';
 import type { Extent } from '../cold/exported.ts';
 import type { LeaseLock } from '../common/blob/lease-lock.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
+import { confirmedNext } from './confirmed.ts';
 import type { RetentionContext } from './context.ts';
 import { gateOf } from './gate-of.ts';
 import { type Look, lookAround } from './look.ts';
@@ -54,6 +57,14 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
       exported.rows += rows;
       logger.info({ path, rows, bytes }, 'exported');
     };
+    // First what the events refer to: who campaigns and users were.
+    for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
+      const before = held.manifest[table.name].next;
+      const next = confirmedNext(table.name, look.sources, { config, before });
+      held = await exportOwned(held, table, next, { store, client });
+      held = (await bringOwnedTogether(held, table, { store })).held;
+      await lock.assertHeld();
+    }
     held = await exportEvents(held, extentOf(plan), { store, client, onFile });
     faultPoint('exported', 'retention');
   }
@@ -109,8 +120,13 @@ async function sweep(
 
 /** What an earlier run has begun, as it was begun. */
 async function endExport({ store, client }: RetentionContext, held: HeldManifest): Promise<HeldManifest> {
-  const { pending } = held.manifest.events;
-  return pending === null ? held : exportEvents(held, pending, { store, client });
+  let now = held;
+  for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
+    const { pending } = now.manifest[table.name];
+    if (pending !== null) now = await exportOwned(now, table, pending, { store, client });
+  }
+  const { pending } = now.manifest.events;
+  return pending === null ? now : exportEvents(now, pending, { store, client });
 }
 
 function extentOf({ through, next }: RetentionPlan): Extent {
