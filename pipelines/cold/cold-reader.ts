@@ -30,5 +30,5 @@ export async function coldEventsOf(store: ColdStore, manifest: Manifest, user: O
 }
 
 async function rowsIn(store: ColdStore, file: ListedFile, user: Owner): Promise<ColdRow[]> {
-  return (await ParquetReader.open(EVENTS, store.file(file))).rowsOf(user);
+  return ParquetReader.rowsOf(EVENTS, store.file(file), user);
 }

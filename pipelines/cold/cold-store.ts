@@ -16,7 +16,7 @@ import {
   parseManifest,
   summary,
 } from './manifest.ts';
-import { DamagedColdFile, ParquetReader, type StoredFile } from './read-parquet.ts';
+import { DamagedColdFile, groupPlacesIn, ParquetReader, type StoredFile } from './read-parquet.ts';
 import { RowDigest } from './row-digest.ts';
 import { type FileFacts, ParquetFile } from './write-parquet.ts';
 
@@ -168,7 +168,7 @@ export class ColdStore {
   /** Of a file that an earlier attempt has written: its rows may be compressed otherwise. */
   async #sizesOf(
     path: string,
-  ): Promise<Pick<ListedFile, 'bytes' | 'footerBytes' | 'footerSha256' | 'sha256'>> {
+  ): Promise<Pick<ListedFile, 'bytes' | 'footerBytes' | 'footerSha256' | 'sha256' | 'groups'>> {
     return this.#existing(path, async () => {
       const sha256 = createHash('sha256');
       let tail: Buffer = Buffer.alloc(0);
@@ -181,13 +181,26 @@ export class ColdStore {
         tail = Buffer.concat([tail, some]).subarray(-MOST_FOOTER_BYTES);
       }
       const footerBytes = tail.length < 8 ? 0 : tail.readUInt32LE(tail.length - 8) + 8;
-      const footerSha256 = hash('sha256', tail.subarray(-footerBytes));
-      return { bytes, footerBytes, footerSha256, sha256: sha256.digest('hex') };
+      const footer = tail.subarray(-footerBytes);
+      return {
+        bytes,
+        footerBytes,
+        footerSha256: hash('sha256', footer),
+        sha256: sha256.digest('hex'),
+        groups: parsed(path, () => groupPlacesIn(footer)),
+      };
     });
   }
 
-  file({ path, bytes, footerBytes, footerSha256 }: ListedFile): StoredFile {
+  file({
+    path,
+    bytes,
+    footerBytes,
+    footerSha256,
+    groups,
+  }: ListedFile): StoredFile & Pick<ListedFile, 'groups'> {
     return {
+      groups,
       path,
       bytes,
       footerBytes,
