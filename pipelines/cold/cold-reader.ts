@@ -1,8 +1,8 @@
 /** One owner's rows out of the cold tier, in few requests. */
 import type { ColdStore } from './cold-store.ts';
-import { type ColdRow, EVENTS, type Owner } from './cold-table.ts';
-import { filesOf, type ListedFile } from './file-list.ts';
-import type { Manifest } from './manifest.ts';
+import { type ColdRow, type ColdTable, EVENTS, type Owner, PROFILE_CHANGES } from './cold-table.ts';
+import { filesOf } from './file-list.ts';
+import type { ListedFiles, Manifest } from './manifest.ts';
 import { ParquetReader } from './read-parquet.ts';
 
 /** Months that are read at the same time. */
@@ -11,8 +11,9 @@ const MONTHS_AT_ONCE = 8;
 /**
  * Every exported event of a user, month by month: what came of a message may lie in any month after it, and the first
  * recorded copy of an event in any at all. For each month the list of its files, and of each file that the user is in
- * (one; two while the month goes on) its metadata and the user's row groups.
+ * (one; two while the month goes on) the user's row groups: two requests a month, or three.
  * @throws {Outage}
+ * @throws {ColdBlobGone} it was replaced, and the manifest that is held is an old one; or somebody has deleted it
  * @throws {DamagedColdFile}
  */
 export async function coldEventsOf(store: ColdStore, manifest: Manifest, user: Owner): Promise<ColdRow[]> {
@@ -20,15 +21,28 @@ export async function coldEventsOf(store: ColdStore, manifest: Manifest, user: O
   const rows: ColdRow[][] = [];
   for (let from = 0; from < months.length; from += MONTHS_AT_ONCE) {
     const some = months.slice(from, from + MONTHS_AT_ONCE);
-    const read = some.map(async ([, listed]) => {
-      const files = filesOf(await store.readList(listed), user);
-      return (await Promise.all(files.map((file) => rowsIn(store, file, user)))).flat();
-    });
-    rows.push(...(await Promise.all(read)));
+    rows.push(
+      ...(await Promise.all(some.map(([, listed]) => rowsOf(store, EVENTS, { listed, owner: user })))),
+    );
   }
   return rows.flat();
 }
 
-async function rowsIn(store: ColdStore, file: ListedFile, user: Owner): Promise<ColdRow[]> {
-  return ParquetReader.rowsOf(EVENTS, store.file(file), user);
+/**
+ * Every profile change of a user that is in the cold tier.
+ * @throws as `coldEventsOf`
+ */
+export async function coldChangesOf(store: ColdStore, manifest: Manifest, user: Owner): Promise<ColdRow[]> {
+  const { files: listed } = manifest.profile_changes;
+  return listed === null ? [] : rowsOf(store, PROFILE_CHANGES, { listed, owner: user });
+}
+
+async function rowsOf(
+  store: ColdStore,
+  table: ColdTable,
+  { listed, owner }: { readonly listed: ListedFiles; readonly owner: Owner },
+): Promise<ColdRow[]> {
+  const files = filesOf(await store.readList(listed), owner);
+  const rows = await Promise.all(files.map((file) => ParquetReader.rowsOf(table, store.file(file), owner)));
+  return rows.flat();
 }

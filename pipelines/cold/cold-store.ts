@@ -33,14 +33,24 @@ export interface HeldManifest {
   readonly etag: string | null;
 }
 
+/** There is no such blob: who holds an older manifest reads it again, and asks for what took its place. */
+export class ColdBlobGone extends DamagedColdFile {
+  override readonly name = 'ColdBlobGone';
+}
+
+/** One answer that was read: of which blob (without the prefix), and how many bytes. */
+export type OnRead = (path: string, bytes: number) => void;
+
 export class ColdStore {
   readonly #container: ContainerClient;
   readonly #prefix: string;
+  readonly #onRead: OnRead;
 
   /** @param prefix `blob.prefix` of the configuration */
-  constructor(container: ContainerClient, prefix: string) {
+  constructor(container: ContainerClient, prefix: string, onRead: OnRead = () => {}) {
     this.#container = container;
     this.#prefix = prefix;
+    this.#onRead = onRead;
   }
 
   /**
@@ -208,7 +218,9 @@ export class ColdStore {
       read: (start, end) =>
         this.#existing(path, async () => {
           const { readableStreamBody } = await this.#blob(path).download(start, end - start);
-          return readableStreamBody === undefined ? Buffer.alloc(0) : buffer(readableStreamBody);
+          const bytes = await buffer(readableStreamBody ?? Readable.from([]));
+          this.#onRead(path, bytes.length);
+          return bytes;
         }),
     };
   }
@@ -220,7 +232,9 @@ export class ColdStore {
   async #download(path: string): Promise<{ text: string; etag: string }> {
     const { readableStreamBody, etag } = await this.#blob(path).download();
     if (etag === undefined) throw new Outage('blob', `${path} came without its ETag`);
-    return { text: (await buffer(readableStreamBody ?? Readable.from([]))).toString('utf8'), etag };
+    const bytes = await buffer(readableStreamBody ?? Readable.from([]));
+    this.#onRead(path, bytes.length);
+    return { text: bytes.toString('utf8'), etag };
   }
 
   /** Creates, never replaces. @returns false when there is one already */
@@ -241,7 +255,7 @@ export class ColdStore {
     try {
       return await read();
     } catch (error) {
-      if (isMissing(error)) throw new DamagedColdFile(`${path} is gone`, { cause: error });
+      if (isMissing(error)) throw new ColdBlobGone(`${path} is gone`, { cause: error });
       if (blobErrorCode(error) === 'InvalidRange')
         throw new DamagedColdFile(`${path} is damaged: it is shorter than it was`, { cause: error });
       throw blobFault(error);

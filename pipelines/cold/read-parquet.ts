@@ -16,7 +16,7 @@ import { GROUP_PLACES, type GroupPlace } from './write-parquet.ts';
 
 /** The file is not what was written. */
 export class DamagedColdFile extends Error {
-  override readonly name = 'DamagedColdFile';
+  override readonly name: string = 'DamagedColdFile';
 }
 
 export interface StoredFile {
