@@ -6,6 +6,7 @@ import { topicNames } from '../../config/topics.ts';
 import { EXIT, type ExitCode, withConfig, withExitCode } from '../command-context.ts';
 import { UsageError } from '../common/errors.ts';
 import type { ArchivePlace } from './listing.ts';
+import { registerTierCommands } from './tiers/tiers-command.ts';
 
 interface JsonOption {
   readonly json?: true;
@@ -68,6 +69,8 @@ export function registerArchiveCommands(program: Command): void {
     .description("fill ClickHouse's table archive_segments anew from the listing of the blobs")
     .argument('[topics...]', 'topics; all of them when none is named')
     .action(withConfig(async ({ config }, topics: string[]) => index(config, topics)));
+
+  registerTierCommands(archive);
 }
 
 async function placeOf(config: Config): Promise<ArchivePlace> {
@@ -103,8 +106,9 @@ async function catFile(file: string): Promise<ExitCode> {
 }
 
 async function catBlob(config: Config, path: string): Promise<void> {
-  const [{ blobFault }, { container, prefix }] = await Promise.all([
+  const [{ blobFault }, { offlineBlob }, { container, prefix }] = await Promise.all([
     import('./blob-fault.ts'),
+    import('../common/blob/offline.ts'),
     placeOf(config),
   ]);
   const blob = container.getBlobClient(path.startsWith(prefix) ? path : prefix + path);
@@ -112,7 +116,7 @@ async function catBlob(config: Config, path: string): Promise<void> {
     if ((error as { statusCode?: unknown } | null)?.statusCode === 404) {
       throw new UsageError(`there is no file ${path}, and no blob ${blob.name} in the container`);
     }
-    throw blobFault(error);
+    throw offlineBlob(error, blob.name.slice(prefix.length)) ?? blobFault(error);
   });
   await catStream((answer.readableStreamBody ?? []) as AsyncIterable<Buffer>);
 }

@@ -1,5 +1,6 @@
 /** Checks the segments of one batch against one another, and each against what it says of itself. */
 import { createHash } from 'node:crypto';
+import { offlineBlob } from '../common/blob/offline.ts';
 import { blobFault } from './blob-fault.ts';
 import type { ArchivePlace, ListedBlob } from './listing.ts';
 import { type ArchivedRecord, DamagedFile, SegmentReader } from './segment-reader.ts';
@@ -9,7 +10,8 @@ export type BatchFaultCode =
   | 'metadata_mismatch'
   | 'part_missing'
   | 'count_mismatch'
-  | 'segment_damaged';
+  | 'segment_damaged'
+  | 'segment_offline';
 
 export interface BatchFault {
   readonly code: BatchFaultCode;
@@ -42,9 +44,14 @@ export async function checkContent(
 ): Promise<BatchFault[]> {
   const stream = async () =>
     (await container.getBlobClient(prefix + part.path).download()).readableStreamBody;
-  const body = await stream().catch((error: unknown) => {
-    throw blobFault(error);
-  });
+  let body: Awaited<ReturnType<typeof stream>>;
+  try {
+    body = await stream();
+  } catch (error) {
+    const offline = offlineBlob(error, part.path);
+    if (offline === null) throw blobFault(error);
+    return [{ code: 'segment_offline', path: part.path, message: `was not read: ${offline.message}` }];
+  }
   return checkStream(part, (body ?? []) as AsyncIterable<Buffer>, onRecords);
 }
 

@@ -93,6 +93,12 @@ export const CAMPAIGNS = table('campaigns', ['tenant_id', 'campaign_id'], 'updat
   ...source,
 ]);
 
+export const COLD_TABLES: Readonly<Record<ColdTable['name'], ColdTable>> = {
+  events: EVENTS,
+  profile_changes: PROFILE_CHANGES,
+  campaigns: CAMPAIGNS,
+};
+
 /** Whose a row is: tenant and user, or tenant and campaign. */
 export type Owner = readonly [string, string];
 

@@ -52,7 +52,9 @@ export function encodeFileList(
 
 /** Those that may hold rows of the owner. */
 export function filesOf({ files }: FileList, owner: Owner): ListedFile[] {
-  return files.filter(
-    ({ first, last }) => compareOwners(first, owner) <= 0 && compareOwners(owner, last) <= 0,
-  );
+  return files.filter((file) => mayHold(file, owner));
+}
+
+export function mayHold({ first, last }: Pick<ListedFile, 'first' | 'last'>, owner: Owner): boolean {
+  return compareOwners(first, owner) <= 0 && compareOwners(owner, last) <= 0;
 }

@@ -9,6 +9,8 @@ export interface VerifyCodeText {
 }
 
 const RESTORE_BLOB = 'Restore the blob from its versions, or from a copy of the account.';
+const REHYDRATE =
+  'Have it brought back (`campaign-ledger archive rehydrate`), and check again when it is there, or leave it out with `--from`.';
 const WRITE_AGAIN =
   'Produce the record again from the archive (`campaign-ledger archive cat` prints it): an event that is stored already is counted once.';
 
@@ -28,6 +30,10 @@ const ARCHIVE_CODES = {
   segment_damaged: {
     meaning: 'A segment is cut off or altered, or its checksum is another than when it was written.',
     remedy: RESTORE_BLOB,
+  },
+  segment_offline: {
+    meaning: 'A segment is in the archive tier, offline, and was not read.',
+    remedy: REHYDRATE,
   },
   metadata_missing: {
     meaning: 'A blob named as a segment does not carry the metadata of one.',
@@ -91,8 +97,30 @@ export const VERIFY_CODES = {
       'Find out who changed which; the sha256 of the segment says that the archive is as it was written.',
   },
   row_missing: {
-    meaning: 'An archived record is neither a row, nor a copy of one recorded earlier, nor a dead letter.',
+    meaning:
+      'An archived record is neither a row, here or in the cold tier, nor a copy of one recorded earlier, nor a dead letter.',
     remedy: WRITE_AGAIN,
+  },
+  cold_manifest_unreadable: {
+    meaning: 'The manifest of the cold tier is not one that this release can read.',
+    remedy: 'Run the release that wrote it, or restore it from its versions, before retention runs again.',
+  },
+  cold_file_missing: {
+    meaning: 'A file that counts in the cold tier is gone.',
+    remedy: RESTORE_BLOB,
+  },
+  cold_file_damaged: {
+    meaning: 'A file of the cold tier is cut off or altered, or holds other rows than were written.',
+    remedy: RESTORE_BLOB,
+  },
+  cold_file_offline: {
+    meaning: 'A file of the cold tier is in the archive tier, offline, and was not read.',
+    remedy: 'Have it brought back (`campaign-ledger archive rehydrate`), and check again when it is there.',
+  },
+  cold_row_unarchived: {
+    meaning: 'A row in the cold tier names a source and offset at which the archive has no record.',
+    remedy:
+      'It was exported from a row that other hands had inserted, or the archive was rolled back: find out which. Files of the cold tier are never edited.',
   },
   row_differs: {
     meaning: 'A row says something else than the record that it was made of.',
@@ -139,7 +167,8 @@ export const VERIFY_CODES = {
     remedy: 'Delete it from message_events, then insert it again as for message_event_missing.',
   },
   message_event_surplus: {
-    meaning: 'An event is in `message_events` and not in `events`, which has others of its day.',
+    meaning:
+      'An event is in `message_events` and not in `events`, and was not exported to the cold tier either.',
     remedy:
       'Where the record is archived and not a row, produce it again; else delete it from message_events.',
   },

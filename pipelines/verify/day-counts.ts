@@ -14,18 +14,26 @@ export interface DayCount extends OffsetRange {
   readonly records: number;
   /** Distinct offsets that have a row. */
   readonly rows: number;
+  /** Records in batches that begin below what was exported to the cold tier: their rows may have left. */
+  readonly exported: number;
 }
 
 /** Days counted by one question. */
 const DAYS_AT_ONCE = 500;
 
-type OpenDay = Omit<DayCount, 'rows' | 'last' | 'records'> & { last: number; records: number };
+type OpenDay = Omit<DayCount, 'rows' | 'last' | 'records' | 'exported'> & {
+  last: number;
+  records: number;
+  exported: number;
+};
 
 export interface DayCountsOptions {
   readonly client: ClickHouseClient;
   readonly table: LedgerTable;
   /** Repeats a question through an outage. */
   readonly retry: <T>(ask: () => Promise<T>) => Promise<T>;
+  /** The offset below which rows of a source may be in the cold tier alone. */
+  readonly exportedTo: (source: PartitionRef) => number;
 }
 
 export class DayCounts {
@@ -44,14 +52,16 @@ export class DayCounts {
     const records = part?.metadata?.batchCount ?? 0;
     const day = new Date(part?.name?.folderTime ?? 0).toISOString().slice(0, 10);
     const key = partitionKey(source);
+    const exported = first < this.#options.exportedTo(source) ? records : 0;
     const open = this.#open.get(key);
     if (open !== undefined && open.day === day && open.last + 1 === first) {
       open.last = last;
       open.records += records;
+      open.exported += exported;
       return;
     }
     if (open !== undefined) this.#ready.push(open);
-    this.#open.set(key, { source, day, first, last, records });
+    this.#open.set(key, { source, day, first, last, records, exported });
     if (this.#ready.length >= DAYS_AT_ONCE) await this.#count();
   }
 

@@ -4,7 +4,9 @@ import type { Discrepancy as ArchiveDiscrepancy } from '../archive/verify.ts';
 import { type PartitionRef, partitionKey } from '../common/batch.ts';
 import { VERIFY_CODES, type VerifyCode } from './codes.ts';
 
-export interface Discrepancy extends Omit<ArchiveDiscrepancy, 'code'> {
+export interface Discrepancy extends Omit<ArchiveDiscrepancy, 'code' | 'topic'> {
+  /** Null for what is of no one topic, such as a file of the cold tier. */
+  readonly topic: string | null;
   readonly code: VerifyCode;
   /** Records, rows or letters concerned; null where only offsets can be told. */
   readonly records: number | null;

@@ -1,14 +1,19 @@
 /** Finds for each archived record its row, the earlier copy that stands for it, or its dead letter. */
 import { hash } from 'node:crypto';
 import type { OffsetRanges } from '../archive/offset-ranges.ts';
+import type { Owner } from '../cold/cold-table.ts';
 import type { PartitionRef } from '../common/batch.ts';
 import type { VerifyCode } from './codes.ts';
+import type { ColdPlace } from './cold-identities.ts';
+import type { ColdTier } from './cold-tier.ts';
 import type { Expected } from './expected-rows.ts';
 import type { RecordFinding } from './findings.ts';
+import type { LedgerTable } from './ledger-table.ts';
 import type { Letters } from './letters.ts';
 import { isIn, type ReadStretch } from './read-stretch.ts';
 import type { StoredPlace, StoredRows, TimeBounds } from './stored-rows.ts';
 import type { Stretch } from './stretches.ts';
+import { NO_TALLY, type Tally } from './tally.ts';
 
 export interface JudgeContext {
   readonly rows: StoredRows;
@@ -17,21 +22,9 @@ export interface JudgeContext {
   readonly next: number;
   /** What somebody accepted as missing for the pipeline. */
   readonly gaps: OffsetRanges;
+  readonly cold: ColdTier;
+  readonly table: LedgerTable;
 }
-
-/** What became of records. */
-export interface Tally {
-  rows: number;
-  letters: number;
-  /** Without a row, because one recorded earlier stands for them. */
-  copies: number;
-  /** Beyond what the pipeline had made durable, or in a gap that was accepted for it. */
-  pending: number;
-  /** Bad ones whose letters may have passed their retention. */
-  expiredLetters: number;
-}
-
-export const NO_TALLY: Readonly<Tally> = { rows: 0, letters: 0, copies: 0, pending: 0, expiredLetters: 0 };
 
 export interface JudgedRows {
   readonly tally: Tally;
@@ -83,6 +76,11 @@ interface Unplaced extends Expected {
   readonly row: Buffer;
 }
 
+interface Lost extends Unplaced {
+  /** Where ClickHouse has a copy that was recorded later. */
+  readonly place: StoredPlace | null;
+}
+
 class RowJudge {
   readonly #source: PartitionRef;
   readonly #bounds: TimeBounds;
@@ -107,6 +105,7 @@ class RowJudge {
   /** @param found digests of the rows at the record's offset */
   async judge(expected: Expected, found: readonly Buffer[]): Promise<void> {
     const { offset, row, fault } = expected;
+    const isCold = this.#context.cold.meet(this.#source, offset);
     const letter = this.#context.letters.kindOf(this.#source, offset);
     if (letter !== 'none') this.#metLetters.push(offset);
     if (found.length > 0) {
@@ -114,6 +113,13 @@ class RowJudge {
       const digest = hash('sha256', row, 'buffer');
       if (found.every((one) => one.equals(digest))) this.#tally.rows += 1;
       else await this.#differs(expected, row);
+      return;
+    }
+    if (isCold && row === null) {
+      return this.find('row_of_bad_record', offset, `in the cold tier; ${fault?.reason}`);
+    }
+    if (isCold && this.#mayLeave && this.#isAmongTimes(expected)) {
+      this.#tally.cold += 1;
       return;
     }
     if (letter !== 'none') {
@@ -147,7 +153,12 @@ class RowJudge {
     );
     const places = [...near];
     for (const [index, place] of far.entries()) places[rest[index] as number] = place;
-    for (const [index, one] of unplaced.entries()) await this.#judgeUnplaced(one, places[index] ?? null);
+    const lost: Lost[] = [];
+    for (const [index, one] of unplaced.entries()) {
+      const place = places[index] ?? null;
+      if (!(await this.#judgeUnplaced(one, place))) lost.push({ ...one, place });
+    }
+    await this.#judgeLost(lost);
   }
 
   result(): JudgedRows {
@@ -160,22 +171,75 @@ class RowJudge {
     };
   }
 
-  async #judgeUnplaced(one: Unplaced, place: StoredPlace | null): Promise<void> {
-    const { offset, row, fault } = one;
+  /** @returns false where ClickHouse does not tell what became of it */
+  async #judgeUnplaced(one: Unplaced, place: StoredPlace | null): Promise<boolean> {
+    const { offset, row } = one;
     if (place !== null && isAt(place, this.#source, offset)) {
       this.#outside.push(offset);
       const column = await this.#context.rows.differingColumn(this.#source, offset, row);
       if (column === null) this.#tally.rows += 1;
       else this.find('row_differs', offset, `in column ${column}`);
-      return;
+      return true;
     }
-    if (explains(place, this.#source, one)) {
-      this.#tally.copies += 1;
-      return;
+    if (!explains(place, this.#source, one)) return false;
+    this.#tally.copies += 1;
+    return true;
+  }
+
+  /** Those that ClickHouse knows nothing of: their rows, or those of the first copies, may have left it. */
+  async #judgeLost(lost: readonly Lost[]): Promise<void> {
+    if (lost.length === 0) return;
+    const { cold, table } = this.#context;
+    let left = await this.#notInColdTier(lost);
+    if (left.some(({ fault }) => fault === null) && (await cold.refresh(table.table)))
+      left = await this.#notInColdTier(left);
+    for (const one of left) {
+      if (one.fault !== null) this.#withoutLetter(one);
+      else if (this.#mayLeave && cold.mayHideRowsOf(table.table, ownerOf(this.#identityOf(one))))
+        this.#tally.hidden += 1;
+      else this.find('row_missing', one.offset, this.#whyMissing(one));
     }
-    if (fault !== null) return this.#withoutLetter(one);
-    const detail = place === null ? '' : 'a copy that was recorded later is stored in its place';
-    this.find('row_missing', offset, detail);
+  }
+
+  async #notInColdTier(some: readonly Lost[]): Promise<readonly Lost[]> {
+    const { cold, table } = this.#context;
+    if (!this.#mayLeave || table.identity === null) return some;
+    const isThere = (one: Lost) => cold.meet(this.#source, one.offset);
+    this.#tally.cold += some.filter(isThere).length;
+    const rest = some.filter((one) => !isThere(one));
+    const identities = rest.map((one) => this.#identityOf(one));
+    const places = await cold.firstOf(table.table, table.identity.columns, identities);
+    const isCopy = (one: Lost, index: number) => explains(placeOf(places[index]), this.#source, one);
+    this.#tally.copies += rest.filter(isCopy).length;
+    return rest.filter((one, index) => !isCopy(one, index));
+  }
+
+  #whyMissing({ offset, place, eventTime }: Lost): string {
+    if (place !== null) return 'a copy that was recorded later is stored in its place';
+    const { cold, table } = this.#context;
+    if (offset >= cold.nextOf(table.table, this.#source)) return '';
+    const { through } = cold.events;
+    const isOfExportedDay =
+      table.table !== 'events' ||
+      (through !== null && new Date(eventTime).toISOString().slice(0, 10) <= through);
+    return isOfExportedDay && this.#mayLeave
+      ? 'it should have been exported, and no file of the cold tier has it'
+      : '';
+  }
+
+  /** Definitions stay in ClickHouse, whatever is in the cold tier. */
+  get #mayLeave(): boolean {
+    return this.#context.table.table !== 'campaigns';
+  }
+
+  #identityOf({ row }: Unplaced): readonly string[] {
+    return this.#context.rows.identityOf(row);
+  }
+
+  /** Rows at other times than these were not looked for. */
+  #isAmongTimes({ fault, eventTime }: Expected): boolean {
+    const { min, max } = this.#bounds;
+    return fault === null && eventTime >= min && eventTime <= max;
   }
 
   #withoutLetter({ offset, recordedAt, fault }: Expected): void {
@@ -191,6 +255,16 @@ class RowJudge {
         : await this.#context.rows.differingColumn(this.#source, offset, row);
     this.find('row_differs', offset, column === null ? '' : `in column ${column}`);
   }
+}
+
+function ownerOf([tenant = '', user = '']: readonly string[]): Owner {
+  return [tenant, user];
+}
+
+function placeOf(place: ColdPlace | null | undefined): StoredPlace | null {
+  if (place == null) return null;
+  const [topicId = '', partition] = place.source.split('/');
+  return { ...place, topicId, partition: Number(partition) };
 }
 
 function isAt(place: StoredPlace, { topicId, partition }: PartitionRef, offset: number): boolean {

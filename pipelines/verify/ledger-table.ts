@@ -1,14 +1,14 @@
 /** Which table the records of a topic become rows of, and what makes two of them copies of one another. */
 import type { PipelineName } from '../../config/schema.ts';
 import type { TopicRole } from '../../config/topics.ts';
-
+import type { ColdTable } from '../cold/cold-table.ts';
 import type { RowSpec } from '../common/transcode/row-spec.ts';
 import { CHANGE_ROWS } from '../profiles/rows.ts';
 import { CAMPAIGN_ROWS, DELIVERY_ROWS, FEEDBACK_ROWS } from '../tracking/rows.ts';
 
 export interface LedgerTable {
   readonly pipeline: PipelineName;
-  readonly table: string;
+  readonly table: ColdTable['name'];
   readonly spec: RowSpec;
   /** Names of the columns in the order of the row's bytes. */
   readonly columns: readonly string[];
@@ -21,6 +21,8 @@ export interface LedgerTable {
 export interface Identity {
   /** SQL expressions of type String, the leading ones those of the primary key. */
   readonly expressions: readonly string[];
+  /** What they are made of. */
+  readonly columns: readonly string[];
   /** @param row RowBinary bytes */
   of(row: Buffer): readonly string[];
 }
@@ -48,12 +50,15 @@ function leadingCells(row: Buffer, cells: readonly ('text' | 'time')[]): string[
   });
 }
 
+const EVENT_IDENTITY = ['tenant_id', 'user_id', 'message_id', 'type', 'event_id'] as const;
+
 const EVENTS = {
   pipeline: 'tracking',
   table: 'events',
   dayColumn: 'occurred_at',
   identity: {
-    expressions: ['tenant_id', 'user_id', 'message_id', 'type', 'event_id'],
+    expressions: EVENT_IDENTITY,
+    columns: EVENT_IDENTITY,
     of: (row) => {
       const [tenant, user, _time, message, type, event] = leadingCells(row, EVENT_CELLS);
       return [tenant, user, message, type, event].map((cell) => cell ?? '');
@@ -82,6 +87,7 @@ export const LEDGER_TABLES: Readonly<Record<TopicRole, LedgerTable>> = {
     dayColumn: null,
     // Copies of one change that name different times stand beside one another in the table.
     identity: {
+      columns: ['tenant_id', 'user_id', 'changed_at', 'change_id'],
       expressions: ['tenant_id', 'user_id', 'toString(toUnixTimestamp64Milli(changed_at))', 'change_id'],
       of: (row) => leadingCells(row, CHANGE_CELLS),
     },

@@ -1,7 +1,7 @@
 /** How far the check has come: a bar at a terminal, else a line in the log now and then. */
 import type { Logger } from '../common/logger.ts';
 import { type ProgressBar, progressBar } from '../common/progress-bar.ts';
-import type { Progress } from './verify-topic.ts';
+import type { Progress } from './verify-context.ts';
 
 /** Milliseconds between two lines of the log. */
 const LOG_EVERY_MS = 30_000;

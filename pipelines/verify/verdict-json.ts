@@ -13,6 +13,7 @@ export function verdictJson(verdict: Verdict): Record<string, unknown> {
     finished_at: verdict.finishedAt,
     clean: totalOf(verdict) === 0,
     partitions: verdict.partitions.map(partitionJson),
+    cold_tier: verdict.cold,
     derived,
     accepted_gaps: gaps.map(({ topicId, ...gap }) => ({ ...gap, topic_id: topicId })),
     discrepancy_counts: Object.fromEntries(counts),
@@ -41,7 +42,14 @@ function partitionJson({ source, kafka, archive, pipeline, next, days, deep }: V
     archive,
     pipeline,
     next,
-    days: days.map(({ day, first, last, records, rows }) => ({ day, first, last, records, rows })),
+    days: days.map(({ day, first, last, records, rows, exported }) => ({
+      day,
+      first,
+      last,
+      records,
+      rows,
+      exported,
+    })),
     checked:
       deep === null
         ? null
@@ -53,6 +61,8 @@ function partitionJson({ source, kafka, archive, pipeline, next, days, deep }: V
             dead_letters: deep.letters,
             pending: deep.pending,
             expired_dead_letters: deep.expiredLetters,
+            cold_rows: deep.cold,
+            hidden: deep.hidden,
           },
   };
 }

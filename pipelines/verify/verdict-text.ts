@@ -1,7 +1,7 @@
 /** The verdict for people: a table of partitions, the discrepancies, and the gaps that somebody accepted. */
 import { textTable } from '../common/text-table.ts';
 import type { Discrepancy } from './findings.ts';
-import { type KnownGap, totalOf, type Verdict, type VerifiedPartition } from './verdict.ts';
+import { type ColdVerdict, type KnownGap, totalOf, type Verdict, type VerifiedPartition } from './verdict.ts';
 
 const number = new Intl.NumberFormat('en-US');
 const right = (head: string) => ({ head, align: 'right' as const });
@@ -50,6 +50,7 @@ function deepTable(partitions: readonly VerifiedPartition[]): string {
       right('archived'),
       right('= Kafka'),
       right('rows'),
+      right('+ cold tier'),
       right('+ copies'),
       right('+ dead letters'),
       { head: 'behind' },
@@ -59,6 +60,7 @@ function deepTable(partitions: readonly VerifiedPartition[]): string {
       count(one.deep?.records ?? one.archive?.records),
       count(one.deep?.compared),
       count(one.deep?.rows),
+      count(one.deep?.cold),
       count(one.deep?.copies),
       count(one.deep === null ? undefined : one.deep.letters + one.deep.expiredLetters),
       behind(one),
@@ -93,11 +95,14 @@ function count(value: number | undefined): string {
   return value === undefined ? '-' : number.format(value);
 }
 
-function countsOf({ days }: VerifiedPartition): { records: number; rows: number } {
-  return days.reduce((sum, day) => ({ records: sum.records + day.records, rows: sum.rows + day.rows }), {
-    records: 0,
-    rows: 0,
-  });
+function countsOf({ days }: VerifiedPartition): { records: number; rows: number; exported: number } {
+  const sum = (of: (day: VerifiedPartition['days'][number]) => number) =>
+    days.reduce((total, day) => total + of(day), 0);
+  return {
+    records: sum(({ records }) => records),
+    rows: sum(({ rows }) => rows),
+    exported: sum(({ exported }) => exported),
+  };
 }
 
 /** Not yet written is no discrepancy, but somebody may wonder. */
@@ -110,16 +115,24 @@ function behind({ kafka, archive, pipeline, next }: VerifiedPartition): string {
   return [...lag('archive', archive?.next ?? 0), ...lag(pipeline, next ?? 0)].join(', ');
 }
 
-function notes({ isDeep, partitions, derived }: Verdict): string[] {
+function notes({ isDeep, partitions, derived, cold }: Verdict): string[] {
   const expired = partitions.reduce((sum, { deep }) => sum + (deep?.expiredLetters ?? 0), 0);
   const other = partitions
     .map(countsOf)
     .reduce((sum, { records, rows }) => sum + Math.max(0, records - rows), 0);
+  const isExported = partitions.some((one) => countsOf(one).exported > 0);
+  const hidden = partitions.reduce((sum, { deep }) => sum + (deep?.hidden ?? 0), 0);
   return [
     ...(isDeep || other === 0
       ? []
       : [
-          `${number.format(other)} archived records have no row of their own: copies, dead letters or missing, --deep tells`,
+          `${number.format(other)} archived records have no row of their own: ${isExported ? 'in the cold tier, ' : ''}copies, dead letters or missing, --deep tells`,
+        ]),
+    ...(cold === null ? [] : [coldNote(cold)]),
+    ...(hidden === 0
+      ? []
+      : [
+          `${number.format(hidden)} archived records were not judged: their rows may be in files of the cold tier that could not be read`,
         ]),
     ...(expired === 0
       ? []
@@ -132,9 +145,16 @@ function notes({ isDeep, partitions, derived }: Verdict): string[] {
   ];
 }
 
+function coldNote({ through, files, rows, read }: ColdVerdict): string {
+  const what = `${number.format(rows)} rows in ${number.format(files)} files, events up to ${through ?? 'no day'}`;
+  return read === null
+    ? `cold tier: answers for rows that have left ClickHouse by ${what}: looked at by name and size only`
+    : `cold tier: ${what}: ${number.format(read)} rows read, each byte of their files`;
+}
+
 function discrepancyLine(one: Discrepancy): string {
   const parts = [
-    one.partition === null ? one.topic : `${one.topic}/${one.partition}`,
+    ...(one.topic === null ? [] : [one.partition === null ? one.topic : `${one.topic}/${one.partition}`]),
     ...(one.topicId === null ? [] : [one.topicId]),
     ...(one.first === null
       ? []

@@ -6,7 +6,7 @@ import type { VerifyCode } from './codes.ts';
 import type { DayCount } from './day-counts.ts';
 import type { KafkaFacts } from './facts.ts';
 import type { Discrepancy } from './findings.ts';
-import type { Tally } from './judge-rows.ts';
+import type { Tally } from './tally.ts';
 
 export interface VerifiedPartition {
   readonly source: PartitionRef;
@@ -44,12 +44,25 @@ export interface DerivedCheck {
   readonly checked: number | null;
 }
 
+/** What answers for rows that retention took out of ClickHouse. */
+export interface ColdVerdict {
+  /** The last day of events that was exported, `2026-08-03`; null: none. */
+  readonly through: string | null;
+  readonly files: number;
+  readonly bytes: number;
+  readonly rows: number;
+  /** Rows read whole; null where no file was read. */
+  readonly read: number | null;
+}
+
 export interface Verdict {
   readonly isDeep: boolean;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly partitions: readonly VerifiedPartition[];
+  /** Null where nothing was ever exported. */
+  readonly cold: ColdVerdict | null;
   readonly derived: readonly DerivedCheck[];
   readonly gaps: readonly KnownGap[];
   /** Those that are listed. */

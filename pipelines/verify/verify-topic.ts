@@ -1,45 +1,26 @@
 /** One topic: Kafka, archive, ClickHouse and dead letters held against one another, partition by partition. */
-import type { Config } from '../../config/schema.ts';
 import { type TopicRole, topicNames } from '../../config/topics.ts';
-import type { ArchivePlace } from '../archive/listing.ts';
 import { OffsetRanges } from '../archive/offset-ranges.ts';
 import { type ArchiveVerdict, type ListedBatch, verifyArchive } from '../archive/verify.ts';
 import { type OffsetRange, partitionKey } from '../common/batch.ts';
-import type { ClickHouseClient } from '../common/clickhouse/client.ts';
-import type { KafkaAdmin } from '../common/kafka/admin.ts';
 import { RangeReader } from '../common/kafka/range-reader.ts';
-import type { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import { timeLimits } from '../common/transcode/time-limits.ts';
+import { reportColdRowsLeft } from './cold-rows-left.ts';
 import { DayCounts } from './day-counts.ts';
 import { ExpectedRows } from './expected-rows.ts';
 import { gatherFacts, kafkaFacts, type PartitionFacts, rangesOf } from './facts.ts';
-import { explain, type Findings } from './findings.ts';
-import { judgeRows, NO_TALLY } from './judge-rows.ts';
+import { explain } from './findings.ts';
+import { judgeRows } from './judge-rows.ts';
 import { LEDGER_TABLES } from './ledger-table.ts';
 import { Letters } from './letters.ts';
-import { readStretch } from './read-stretch.ts';
+import { isIn, readStretch } from './read-stretch.ts';
 import { RowsOutside } from './rows-outside.ts';
 import { intersection, type RangeOf, resolveScope, type Scope } from './scope.ts';
 import { StoredRows } from './stored-rows.ts';
 import { type Stretch, Stretches } from './stretches.ts';
+import { NO_TALLY } from './tally.ts';
 import type { DeepTally, KnownGap, VerifiedPartition } from './verdict.ts';
-
-export interface VerifyContext extends ArchivePlace {
-  readonly config: Config;
-  readonly admin: KafkaAdmin;
-  readonly client: ClickHouseClient;
-  readonly schemas: WriterSchemas;
-  readonly findings: Findings;
-  /** Repeats a question through an outage, for a while. */
-  readonly retry: <T>(ask: () => Promise<T>) => Promise<T>;
-  readonly progress: Progress;
-}
-
-export interface Progress {
-  /** @param known how many records there are to be checked, as far as it is known */
-  begin(topic: string, known: number): void;
-  records(count: number): void;
-}
+import type { VerifyContext } from './verify-context.ts';
 
 export interface VerifiedTopic {
   readonly partitions: readonly VerifiedPartition[];
@@ -81,7 +62,11 @@ class TopicCheck {
     const facts = await retry(() => gatherFacts(this.#context, question));
     this.#facts = facts.filter(({ source }) => this.#rangeOf(source) !== null);
     this.#context.progress.begin(this.#topic, this.#recordsExpected());
-    const days = new DayCounts({ ...this.#context, table });
+    const days = new DayCounts({
+      ...this.#context,
+      table,
+      exportedTo: (source) => this.#context.cold.nextOf(table.table, source),
+    });
     const archive = isDeep ? await this.#walkDeep(days) : await this.#walk(days);
     await days.finish();
     if (!isDeep) this.#reportSurplus(days);
@@ -104,8 +89,10 @@ class TopicCheck {
     const outside = new RowsOutside({ client, table, findings, retry });
     const kafka = await retry(() => RangeReader.connect(config, 'verify'));
     const expected = new ExpectedRows(table, { topic: this.#topic, limits: timeLimits(config), schemas });
-    const tools = { kafka, expected, letters, rows: new StoredRows(client, table), place: this.#context };
+    const rows = new StoredRows(client, table);
+    const tools = { kafka, expected, letters, rows, table, cold: this.#context.cold, place: this.#context };
     try {
+      await this.#readColdTier();
       const isAsked = new Set(this.#facts.map(({ source }) => partitionKey(source)));
       await retry(() =>
         letters.load(this.#topic, {
@@ -143,7 +130,13 @@ class TopicCheck {
       });
       await stretches.flush();
       await outside.finish();
-      for (const { source } of this.#facts) this.#reportLettersLeft(letters, source);
+      for (const { source } of this.#facts) {
+        this.#reportLettersLeft(letters, source);
+        await reportColdRowsLeft(this.#context, source, {
+          sound: this.#soundOf(partitionKey(source)),
+          asked: this.#rangeOf(source),
+        });
+      }
       return archive;
     } finally {
       outside.close();
@@ -182,12 +175,21 @@ class TopicCheck {
     }
   }
 
+  /** Nothing of it leaves ClickHouse, or can, before it is in the cold tier. */
+  async #readColdTier(): Promise<void> {
+    const { cold } = this.#context;
+    const { table } = LEDGER_TABLES[this.#role];
+    const isAsked = this.#facts.some(
+      ({ source }) => (this.#rangeOf(source)?.first ?? 0) < cold.nextOf(table, source),
+    );
+    if (isAsked) await cold.read(table);
+  }
+
   #reportLettersLeft(letters: Letters, source: PartitionFacts['source']): void {
     const sound = this.#soundOf(partitionKey(source));
-    for (const offset of letters.left(source)) {
-      const isChecked = sound.gapsIn({ first: offset, last: offset }).length === 0;
-      if (isChecked) this.#context.findings.record({ code: 'letter_without_record', source, offset });
-    }
+    for (const offset of letters.left(source))
+      if (isIn(sound, offset))
+        this.#context.findings.record({ code: 'letter_without_record', source, offset });
   }
 
   /** @param now Kafka's word after the archive's: an archive that went on meanwhile is not taken to be ahead */
@@ -273,6 +275,8 @@ class TopicCheck {
       copies: known.copies + tally.copies,
       pending: known.pending + tally.pending,
       expiredLetters: known.expiredLetters + tally.expiredLetters,
+      cold: known.cold + tally.cold,
+      hidden: known.hidden + tally.hidden,
     });
   }
 

@@ -1,11 +1,14 @@
 /** Kafka, the archive, ClickHouse and the dead letters held against one another. */
 import { type TopicRole, topicNames } from '../../config/topics.ts';
-import type { Clock } from '../common/clock.ts';
-import { Findings } from './findings.ts';
+import { partitionKey } from '../common/batch.ts';
+import { COLD_NAMES, ColdTier } from './cold-tier.ts';
+import { explain, Findings } from './findings.ts';
+import { LEDGER_TABLES, type LedgerTable } from './ledger-table.ts';
 import { checkMessageEvents } from './message-events-check.ts';
 import { isWhole, type Scope } from './scope.ts';
 import type { DerivedCheck, KnownGap, Verdict, VerifiedPartition } from './verdict.ts';
-import { type VerifyContext, verifyTopic } from './verify-topic.ts';
+import type { VerifyContext } from './verify-context.ts';
+import { verifyTopic } from './verify-topic.ts';
 import { checkVersions } from './versions-check.ts';
 
 export interface VerifyQuestion {
@@ -21,12 +24,26 @@ export interface VerifyQuestion {
  * @throws {Outage} a service cannot be asked
  */
 export async function verify(
-  context: Omit<VerifyContext, 'findings'> & { readonly clock: Clock },
+  context: Omit<VerifyContext, 'findings' | 'cold'>,
   { roles, scope, isDeep }: VerifyQuestion,
 ): Promise<Verdict> {
   const findings = new Findings();
-  const own = { ...context, findings };
   const startedAt = context.clock.now();
+  const cold = await ColdTier.open({ ...context, findings });
+  const own = { ...context, findings, cold };
+  try {
+    return await run(own, { startedAt, roles, scope, isDeep });
+  } finally {
+    cold.close();
+  }
+}
+
+async function run(
+  own: VerifyContext,
+  { startedAt, roles, scope, isDeep }: VerifyQuestion & { readonly startedAt: number },
+): Promise<Verdict> {
+  const { findings, cold, clock } = own;
+  if (!isDeep) await cold.checkPresence();
   const partitions: VerifiedPartition[] = [];
   const gaps: KnownGap[] = [];
   for (const role of roles) {
@@ -34,17 +51,39 @@ export async function verify(
     partitions.push(...topic.partitions);
     gaps.push(...topic.gaps);
   }
+  if (isDeep && isWhole(scope)) reportStrangers(own, { roles, partitions });
   const derived = isDeep ? await checkDerived(own, partitions, { roles, scope }) : [];
   return {
     isDeep,
     startedAt: new Date(startedAt).toISOString(),
-    finishedAt: new Date(context.clock.now()).toISOString(),
+    finishedAt: new Date(clock.now()).toISOString(),
     partitions,
+    cold: cold.verdict(),
     derived,
     gaps,
     discrepancies: findings.discrepancies,
     counts: findings.counts,
   };
+}
+
+/** Rows in the cold tier of partitions that neither Kafka nor the archive has ever heard of. */
+function reportStrangers(
+  { cold, findings }: VerifyContext,
+  { roles, partitions }: { roles: readonly TopicRole[]; partitions: readonly VerifiedPartition[] },
+): void {
+  const known = new Set(partitions.map(({ source }) => partitionKey(source)));
+  const allRoles = Object.entries(LEDGER_TABLES) as [TopicRole, LedgerTable][];
+  for (const name of COLD_NAMES) {
+    const isAsked = allRoles.every(([role, { table }]) => table !== name || roles.includes(role));
+    for (const [source, span] of isAsked ? cold.sourcesOf(name) : []) {
+      if (known.has(source)) continue;
+      const [topicId = null, partition] = source.split('/');
+      const code = 'cold_row_unarchived';
+      const message = explain(code, 'of this partition the archive has never had anything');
+      const place = { topic: null, topicId, partition: Number(partition), path: null, records: null };
+      findings.add({ code, ...place, ...span, message });
+    }
+  }
 }
 
 /** What is computed of rows concerns whole tables: a part of the offsets says nothing of it. */

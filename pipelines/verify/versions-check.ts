@@ -15,7 +15,7 @@ import { Histories, placeOf, type StoredChange, type User } from '../profiles/hi
 import { userKey } from '../profiles/touched-users.ts';
 import { explain } from './findings.ts';
 import type { VerifiedPartition } from './verdict.ts';
-import type { VerifyContext } from './verify-topic.ts';
+import type { VerifyContext } from './verify-context.ts';
 
 /** Users of one page. */
 const USERS_AT_ONCE = 1_000;

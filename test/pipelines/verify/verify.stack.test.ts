@@ -211,6 +211,8 @@ describe('a ledger that is whole', () => {
           compared_with_kafka: own,
           pending: 0,
           expired_dead_letters: 0,
+          cold_rows: 0,
+          hidden: 0,
           sum: own,
         });
       }
