@@ -83,7 +83,7 @@ async function acceptGap(context: CommandContext, name: string, options: GapOpti
 }
 
 /** The pipeline is made for its sink; nothing runs. */
-async function withPipeline<T>(
+export async function withPipeline<T>(
   { config, logger, clock }: CommandContext,
   name: string,
   use: (context: OffsetsContext) => Promise<T>,

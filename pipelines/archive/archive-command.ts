@@ -5,8 +5,10 @@ import type { Config } from '../../config/schema.ts';
 import { topicNames } from '../../config/topics.ts';
 import { EXIT, type ExitCode, withConfig, withExitCode } from '../command-context.ts';
 import { UsageError } from '../common/errors.ts';
+import { registerRestoreCommand, withTimeOptions } from '../restore/restore-options.ts';
 import type { ArchivePlace } from './listing.ts';
 import { registerTierCommands } from './tiers/tiers-command.ts';
+import { mayHold, type TimeOptions, timeSpans } from './time-spans.ts';
 
 interface JsonOption {
   readonly json?: true;
@@ -17,14 +19,28 @@ export function registerArchiveCommands(program: Command): void {
     .command('archive')
     .description('what is in the archive, whether it is whole, how to read it');
 
+  withTimeOptions(
+    archive
+      .command('list')
+      .description('the segments, one a line; with times those that may hold such records')
+      .argument('[topics...]', 'topics; all of them when none is named')
+      .option('--json', 'one JSON object a line, with the metadata'),
+  ).action(
+    withConfig(async ({ config }, topics: string[], options: ListOptions) => list(config, topics, options)),
+  );
+
   archive
-    .command('list')
-    .description('the segments, one a line')
-    .argument('[topics...]', 'topics; all of them when none is named')
-    .option('--json', 'one JSON object a line, with the metadata')
-    .action(
-      withConfig(async ({ config }, topics: string[], options: JsonOption) => list(config, topics, options)),
-    );
+    .command('show')
+    .description('what one segment is: its metadata, its header, its schema, the batch it is a part of')
+    .argument('<segment>', 'a path in the container, or a file')
+    .option('--json', 'as one JSON object')
+    .action(async (segment: string, options: JsonOption, command: Command): Promise<void> => {
+      // A file needs no configuration.
+      if (existsSync(segment)) return withExitCode(() => showFile(segment, options));
+      return withConfig(({ config }, path: string, _options: object, _command: Command) =>
+        showBlob(config, path, options),
+      )(segment, options, command);
+    });
 
   archive
     .command('cat')
@@ -71,6 +87,7 @@ export function registerArchiveCommands(program: Command): void {
     .action(withConfig(async ({ config }, topics: string[]) => index(config, topics)));
 
   registerTierCommands(archive);
+  registerRestoreCommand(archive);
 }
 
 async function placeOf(config: Config): Promise<ArchivePlace> {
@@ -86,18 +103,37 @@ async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }
 
-async function list(config: Config, topics: readonly string[], { json }: JsonOption): Promise<void> {
+interface ListOptions extends JsonOption, TimeOptions {}
+
+async function list(config: Config, topics: readonly string[], options: ListOptions): Promise<void> {
+  const { json } = options;
   const { listTopic } = await import('./listing.ts');
+  const spans = timeSpans(options);
   const place = await placeOf(config);
   for (const topic of chosenTopics(config, topics)) {
     for await (const blob of listTopic(place, topic)) {
       const { path, metadata, bytes } = blob;
+      // What does not say which times it holds may hold any.
+      if (metadata !== null && !mayHold(spans, metadata)) continue;
       const text = json
         ? JSON.stringify({ path: place.prefix + path, bytes, ...metadata })
         : place.prefix + path;
       await print(`${text}\n`);
     }
   }
+}
+
+async function showFile(file: string, { json }: JsonOption): Promise<ExitCode> {
+  const show = await import('./show.ts');
+  const shown = await show.showFile(file);
+  await print(json ? `${show.shownJson(shown)}\n` : show.shownText(shown));
+  return EXIT.ok;
+}
+
+async function showBlob(config: Config, path: string, { json }: JsonOption): Promise<void> {
+  const show = await import('./show.ts');
+  const shown = await show.showBlob(await placeOf(config), path);
+  await print(json ? `${show.shownJson(shown)}\n` : show.shownText(shown));
 }
 
 async function catFile(file: string): Promise<ExitCode> {

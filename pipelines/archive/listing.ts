@@ -2,7 +2,7 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { blobFault } from './blob-fault.ts';
 import { fromBlobMetadata, type SegmentMetadata } from './segment-metadata.ts';
-import { parseSegmentPath, type SegmentName, segmentFolders } from './segment-path.ts';
+import { batchPrefixes, parseSegmentPath, type SegmentName, segmentFolders } from './segment-path.ts';
 
 /** Where to look. */
 export interface ArchivePlace {
@@ -45,6 +45,12 @@ export async function* listTopic(place: ArchivePlace, topic: string): AsyncGener
 export function orderKey({ path }: ListedBlob): string {
   const [, , day = '', hour = '', file = ''] = path.split('/');
   return `${day}/${hour}/${file.split('-', 3).join('-')}`;
+}
+
+/** The segments of one batch, those that could not be decoded last. @throws {Outage} the store cannot be asked */
+export async function* listBatch(place: ArchivePlace, batch: SegmentName): AsyncGenerator<ListedBlob> {
+  for (const begin of batchPrefixes(batch))
+    for await (const blob of listFolder(place, begin)) if (blob.name?.topicId === batch.topicId) yield blob;
 }
 
 /** Topic ids and partitions that have a head, of one topic. */

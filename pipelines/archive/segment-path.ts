@@ -37,6 +37,16 @@ export function segmentPath(name: SegmentName): string {
   return `${folder}/${topic}/${hourFolder(name.folderTime)}/${file}.avro`;
 }
 
+/** All segments of a batch begin so. */
+export function batchPrefixes({ topic, partition, first, last, folderTime }: SegmentName): readonly string[] {
+  const file = [
+    padded(partition, PARTITION_DIGITS),
+    padded(first, OFFSET_DIGITS),
+    padded(last, OFFSET_DIGITS),
+  ].join('-');
+  return segmentFolders(topic).map((folder) => `${folder}${hourFolder(folderTime)}/${file}-`);
+}
+
 /** All segments of a topic begin so. */
 export function segmentFolders(topic: string): readonly string[] {
   return [`${DECODABLE_FOLDER}/${topic}/`, `${UNDECODABLE_FOLDER}/${topic}/`];

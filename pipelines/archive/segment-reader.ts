@@ -83,6 +83,11 @@ export class SegmentReader {
     }
   }
 
+  /** For those who want the header only. */
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
   async *records(): AsyncGenerator<ArchivedRecord> {
     for await (const block of this.blocks()) yield* block;
   }

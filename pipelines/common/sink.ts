@@ -7,6 +7,8 @@ export interface SinkPosition {
   readonly next: number | null;
   /** A batch that was begun and may be half written: it must be gathered again with exactly these bounds. */
   readonly intent: OffsetRange | null;
+  /** Raised whenever a person moves the sink: what was committed under a lower one speaks of another past. 0 when missing. */
+  readonly epoch?: number;
 }
 
 /** True while the partition still belongs to this process under the assignment the batch was gathered in. */

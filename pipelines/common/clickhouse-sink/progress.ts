@@ -2,7 +2,7 @@
 import { type Batch, type PartitionRef, partitionKey } from '../batch.ts';
 import type { ClickHouseClient } from '../clickhouse/client.ts';
 import type { Clock } from '../clock.ts';
-import { UsageError } from '../errors.ts';
+import { Fenced, UsageError } from '../errors.ts';
 import { faultPoint } from '../fault-points.ts';
 import type { Gap } from '../gaps.ts';
 import type { SinkPosition } from '../sink.ts';
@@ -42,7 +42,8 @@ export class Progress {
         const key = partitionKey(source);
         const row = known.get(key);
         this.#epochs.set(key, row?.newest_epoch ?? 0);
-        return [key, { next: row === undefined ? null : Number(row.next), intent: null }];
+        const epoch = row?.newest_epoch ?? 0;
+        return [key, { next: row === undefined ? null : Number(row.next), intent: null, epoch }];
       }),
     );
   }
@@ -67,6 +68,30 @@ export class Progress {
     ]);
   }
 
+  /**
+   * Moves the progress there, forwards or back, under an epoch that no row has: whoever still writes under an older one
+   * counts for nothing. @throws {Outage}
+   */
+  async moveTo(
+    targets: readonly { readonly source: PartitionRef; readonly next: number }[],
+    { note }: { readonly note: string },
+  ): Promise<void> {
+    if (targets.length === 0) return;
+    await this.positions(targets.map(({ source }) => source));
+    // Commits in Kafka outlive the tables: an epoch of theirs must not come again in new ones.
+    const now = Math.floor(this.#options.clock.now() / 1_000);
+    await this.#insert(
+      targets.flatMap(({ source, next }) => {
+        const row = this.#row({ source, last: next - 1 });
+        const epoch = Math.max(now, Number(row.epoch) + 1);
+        return [
+          { ...row, note, epoch },
+          { ...row, epoch: epoch + 1 },
+        ];
+      }),
+    );
+  }
+
   forget(sources: readonly PartitionRef[]): void {
     for (const source of sources) this.#epochs.delete(partitionKey(source));
   }
@@ -76,10 +101,25 @@ export class Progress {
     const { pipeline } = this.#options;
     return async (flush) => {
       flush.assertOurs();
+      await this.#assertNotMoved(flush.batches.map(({ batch }) => batch.source));
       faultPoint('before-progress', pipeline);
       await this.#insert(flush.batches.map(({ batch }) => this.#row(batch)));
       faultPoint('after-progress', pipeline);
     };
+  }
+
+  /**
+   * What is written under an epoch that is over counts for nothing. Whoever still goes on from where it stood before has
+   * to ask anew: the rows in between may be gone.
+   * @throws {Fenced}
+   */
+  async #assertNotMoved(sources: readonly PartitionRef[]): Promise<void> {
+    const rows = await this.#read(sources);
+    for (const { topic_id, partition, newest_epoch } of rows) {
+      const epoch = this.#epochs.get(`${topic_id}/${partition}`);
+      if (epoch !== undefined && newest_epoch > epoch)
+        throw new Fenced(`the progress of ${topic_id}/${partition} has been moved by a person`);
+    }
   }
 
   async #insert(values: readonly Record<string, string | number>[]): Promise<void> {

@@ -17,7 +17,8 @@ export interface EncoderOptions {
   readonly topic: string;
   readonly spec: RowSpec;
   readonly limits: TimeLimits;
-  readonly schemas: WriterSchemas;
+  /** Where the writers' schemas come from: the registry, or segments, which bring their own. */
+  readonly schemas: Pick<WriterSchemas, 'getAll'>;
   readonly metrics: Metrics;
 }
 

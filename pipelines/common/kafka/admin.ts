@@ -11,6 +11,11 @@ export type { PartitionOffset, TopicPartition } from './committed-offsets.ts';
 
 const { ERRORS } = kafka.CODES;
 
+const WITHOUT_MEMBERS: ReadonlySet<kafka.ConsumerGroupStates> = new Set([
+  kafka.ConsumerGroupStates.DEAD,
+  kafka.ConsumerGroupStates.EMPTY,
+]);
+
 export interface TopicDescription {
   readonly topic: string;
   /** 32 lower-case hex digits. */
@@ -57,6 +62,8 @@ export interface KafkaAdmin {
   /** Where the last stable offset is: the end for a consumer that reads committed transactions only. */
   stableEnds(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   listGroups(): Promise<readonly string[]>;
+  /** False too when there is no such group. */
+  hasMembers(group: string): Promise<boolean>;
   /** Partitions without a committed offset are missing from the answer, and so are all of a group that does not exist. */
   committedOffsets(group: string, partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   /** False when there was no such group. */
@@ -164,6 +171,15 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
     });
   };
 
+  const groupOverviews = async () => {
+    const { groups, errors } = await ask<{
+      groups: kafka.GroupOverview[];
+      errors: kafka.LibrdKafkaError[];
+    }>((admin, done) => admin.listGroups({ timeout }, done));
+    throwFault(errors[0]);
+    return groups;
+  };
+
   return {
     listTopics: () => ask<string[]>((admin, done) => admin.listTopics({ timeout }, done)),
 
@@ -233,12 +249,13 @@ export function createAdmin(config: Pick<Config, 'kafka'>): KafkaAdmin {
       }),
 
     async listGroups() {
-      const { groups, errors } = await ask<{
-        groups: kafka.GroupOverview[];
-        errors: kafka.LibrdKafkaError[];
-      }>((admin, done) => admin.listGroups({ timeout }, done));
-      throwFault(errors[0]);
+      const groups = await groupOverviews();
       return groups.map(({ groupId }) => groupId);
+    },
+
+    async hasMembers(group) {
+      const groups = await groupOverviews();
+      return groups.some(({ groupId, state }) => groupId === group && !WITHOUT_MEMBERS.has(state));
     },
 
     committedOffsets: (group, partitions) => readCommitted(config, { group, partitions }),

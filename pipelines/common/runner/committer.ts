@@ -65,7 +65,11 @@ export class Committer {
       const { isOurs, storedTo: stored, durableTo: offset } = partition;
       // With nothing held, `durableTo` is past trailing markers, so that lag monitors come to nought.
       if (!isOurs || this.#committed.get(partition) === offset) return [];
-      const metadata = commitMetadata({ stored, isBeginning: partition.stored === null });
+      const metadata = commitMetadata({
+        stored,
+        isBeginning: partition.stored === null,
+        epoch: partition.epoch,
+      });
       return [{ owner: partition, topic: partition.topic, partition: partition.partition, offset, metadata }];
     });
     this.#due.clear();

@@ -65,7 +65,8 @@ export async function readAgain(context: OffsetsContext, target: TopicPartition)
   }
   const stored = sink.intent?.first ?? sink.next;
   const next = stored ?? low;
-  const metadata = commitMetadata({ stored: next, isBeginning: stored === null });
+  const { epoch = 0 } = sink;
+  const metadata = commitMetadata({ stored: next, isBeginning: stored === null, epoch });
   await commitAsMember(context, { ...source, offset: next, metadata });
   return next;
 }

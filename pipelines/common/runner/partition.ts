@@ -32,6 +32,8 @@ export class Partition implements TopicPartition {
   start = 0;
   /** The next offset that the sink needs; null when it has never written this partition. */
   stored: number | null = null;
+  /** The sink's when this assignment began: see `SinkPosition`. */
+  epoch = 0;
   /** The end of a batch that must be gathered again with exactly its bounds; NO_REPLAY when there is none. */
   replayLast = NO_REPLAY;
   open: PackedRecords;
@@ -70,7 +72,7 @@ export class Partition implements TopicPartition {
     return this.isIdle ? this.readNext : this.storedTo;
   }
 
-  begin({ source, offset, readFrom = offset, intent, stored }: Beginning): void {
+  begin({ source, offset, readFrom = offset, intent, stored, epoch = 0 }: Beginning): void {
     this.source = source;
     this.readNext = readFrom;
     this.batchFirst = offset;
@@ -78,6 +80,7 @@ export class Partition implements TopicPartition {
     this.hasGoneBackwards = false;
     this.replayLast = intent?.last ?? NO_REPLAY;
     this.stored = stored;
+    this.epoch = epoch;
     this.lane.partitions.add(this);
     this.phase = 'reading';
   }
@@ -96,6 +99,7 @@ export interface Beginning {
   readonly readFrom?: number;
   readonly intent: OffsetRange | null;
   readonly stored: number | null;
+  readonly epoch?: number;
 }
 
 /** For logs. */

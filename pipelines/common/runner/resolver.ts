@@ -91,7 +91,7 @@ async function resolveExisting(
     return {
       kind: 'start',
       partition,
-      begin: { source, offset, readFrom, intent, stored: sink.next },
+      begin: { source, offset, readFrom, intent, stored: sink.next, epoch: sink.epoch ?? 0 },
       committed: group?.offset ?? null,
       committedBehind,
     };

@@ -11,6 +11,8 @@ export interface CommitNote {
   readonly stored: number;
   /** The sink had nothing. */
   readonly isBeginning: boolean;
+  /** The sink's at that commit; 0 when missing. */
+  readonly epoch?: number;
 }
 
 /** What the group has committed for a partition. */
@@ -84,7 +86,7 @@ export function resolveStart({ sink, committed, low, end }: StartFacts): StartDe
       missing: null,
     };
   }
-  if (committed !== null && storedBy(committed) > next) {
+  if (committed !== null && !isOutdated(committed, sink) && storedBy(committed) > next) {
     return committedAhead(committed.offset, { next, intent, end });
   }
   return {
@@ -138,6 +140,14 @@ function hasNoRecords(
   return committed.note.stored <= stretch.from && committed.offset >= stretch.to;
 }
 
+/**
+ * Whether the sink was moved after the commit: restored from the archive, say, to an offset that the group had long passed.
+ * The commit then says nothing of what the sink has now.
+ */
+function isOutdated({ note }: CommittedOffset, { epoch = 0 }: SinkPosition): boolean {
+  return note !== null && (note.epoch ?? 0) < epoch;
+}
+
 /** Before this offset the group claims that there were records; from it on to the committed offset there were none. */
 function storedBy({ offset, note }: CommittedOffset): number {
   return Math.min(note?.stored ?? offset, offset);
@@ -171,11 +181,14 @@ function committedAhead(
 const range = (first: number, end: number) => (end - first === 1 ? `${first}` : `${first} to ${end - 1}`);
 
 /** What is committed beside an offset, so that a later start can tell a marker or a beginning from a skip. */
-export function commitMetadata({ stored, isBeginning }: CommitNote): string {
-  return `${isBeginning ? 'begin' : 'stored'}=${stored}`;
+export function commitMetadata({ stored, isBeginning, epoch = 0 }: CommitNote): string {
+  return `${isBeginning ? 'begin' : 'stored'}=${stored}${epoch === 0 ? '' : `;epoch=${epoch}`}`;
 }
 
 export function readCommitMetadata(metadata: string | null | undefined): CommitNote | null {
-  const match = /^(stored|begin)=(\d{1,15})$/.exec(metadata ?? '');
-  return match === null ? null : { stored: Number(match[2]), isBeginning: match[1] === 'begin' };
+  const match = /^(stored|begin)=(\d{1,15})(?:;epoch=(\d{1,10}))?$/.exec(metadata ?? '');
+  if (match === null) return null;
+  const [, kind, stored, epoch] = match;
+  const note = { stored: Number(stored), isBeginning: kind === 'begin' };
+  return epoch === undefined ? note : { ...note, epoch: Number(epoch) };
 }

@@ -1,0 +1,26 @@
+/** The writer schemas of a topic, from the segments that hold them. */
+import { retryOutage } from '../common/retry.ts';
+import { HeaderSchemas } from './header-schemas.ts';
+import type { TopicPlan } from './plan.ts';
+import { openSegment } from './read-batch.ts';
+import type { RestoreContext } from './request.ts';
+
+/** What could not be decoded names schemas that its own segment does not have. */
+export function schemasOf(
+  { place, config, logger, signal }: RestoreContext,
+  { schemas }: TopicPlan,
+): HeaderSchemas {
+  return new HeaderSchemas({
+    find: async (id) => {
+      const segment = schemas.get(id);
+      if (segment === undefined) return null;
+      const { header } = await retryOutage(() => openSegment(place, segment), {
+        retry: config.retry,
+        logger,
+        signal,
+        what: 'reading a schema',
+      });
+      return header;
+    },
+  });
+}

@@ -1,0 +1,127 @@
+/** From the archive into the tables: rows beside what is already there, where they change nothing that is the same. */
+import type { TopicRole } from '../../config/topics.ts';
+import { partitionKey } from '../common/batch.ts';
+import type { ClickHouseClient } from '../common/clickhouse/client.ts';
+import { retryOutage } from '../common/retry.ts';
+import { LEDGER_TABLES } from '../verify/ledger-table.ts';
+import { type Choice, canHold } from './choice.ts';
+import type { PlannedSource } from './plan.ts';
+import { schemasOf } from './plan-schemas.ts';
+import { readSource } from './read-source.ts';
+import { planned, type RestoreContext } from './request.ts';
+import { RestoreState } from './restore-state.ts';
+import { type EventRoute, RowLoader } from './row-loader.ts';
+
+export interface LoadRequest {
+  readonly topics: readonly { readonly role: TopicRole; readonly topic: string }[];
+  readonly choice: Choice;
+  readonly client: ClickHouseClient;
+  /** For rows of `events`. */
+  readonly route: EventRoute;
+  /** Of what this restore would do: the same one goes on where one that was stopped had come to. */
+  readonly job: unknown;
+  /** Before anything is stored, again and again. */
+  readonly beforeStore: () => Promise<void>;
+}
+
+export interface Loaded {
+  readonly topic: string;
+  /** Segments of it in the archive. */
+  readonly listed: number;
+  /** Rows stored. */
+  readonly rows: number;
+  /** Records that can be no row. */
+  readonly refused: number;
+  /** What could not be read. */
+  readonly damages: number;
+  readonly sources: readonly LoadedSource[];
+}
+
+export interface LoadedSource extends Pick<PlannedSource, 'source'> {
+  /** Before this offset nothing that was archived is missing in the tables; null where the archive does not say. */
+  readonly loadedTo: number | null;
+}
+
+/** @throws {UnreadableSegment} @throws {DamagedArchive} */
+export async function loadTopics(context: RestoreContext, request: LoadRequest): Promise<Loaded[]> {
+  const { config, logger, signal, clock } = context;
+  const { client, job } = request;
+  const retry = <T>(what: string, work: () => Promise<T>) =>
+    retryOutage(work, { retry: config.retry, logger, signal, what });
+  const state = new RestoreState({ client, clock, job });
+  const before = await retry('reading how far a restore has come', () => state.read());
+  const loaded: Loaded[] = [];
+  for (const { role, topic } of request.topics) {
+    if (!canHold(request.choice, LEDGER_TABLES[role].spec)) continue;
+    loaded.push(await loadTopic(context, { ...request, role, topic, state, before }));
+  }
+  await retry('noting the end', () => state.clear());
+  return loaded;
+}
+
+interface TopicRequest extends LoadRequest {
+  readonly role: TopicRole;
+  readonly topic: string;
+  readonly state: RestoreState;
+  readonly before: ReadonlyMap<string, number>;
+}
+
+async function loadTopic(context: RestoreContext, request: TopicRequest): Promise<Loaded> {
+  const { place, config, logger, signal, skipDamaged, say } = context;
+  const { role, topic, choice, client, route, state, before, beforeStore } = request;
+  const table = LEDGER_TABLES[role];
+  const plan = await planned(context, topic, choice);
+  const schemas = schemasOf(context, plan);
+  const loader = new RowLoader({
+    table,
+    topic,
+    choice,
+    schemas,
+    route: table.table === 'events' ? route : null,
+    client,
+    config,
+    logger,
+    signal,
+    beforeStore,
+    onStored: (reached) => state.note(reached.values()),
+  });
+  let damages = plan.discrepancies.length;
+  const sources: LoadedSource[] = [];
+  const bar = context.onTopic(plan);
+  let read = 0;
+  try {
+    for (const planned of plan.sources) {
+      const { source } = planned;
+      let loadedTo = planned.archivedTo;
+      const from = before.get(partitionKey(source)) ?? 0;
+      if (from > 0) say(`going on with ${topic}/${source.partition} at offset ${from}`);
+      const reading = {
+        place,
+        choice,
+        config,
+        logger,
+        signal,
+        onRead: (records: number) => {
+          read += records;
+          bar.update(read);
+        },
+        onUnreadable: skipDamaged
+          ? ({ first }: { first: number }, { message }: Error) => {
+              damages += 1;
+              if (loadedTo !== null) loadedTo = Math.min(loadedTo, first);
+              say(`skipped: ${message}`);
+            }
+          : null,
+      };
+      await readSource(planned, from, reading, {
+        records: (header, records) => loader.add(header, source, records),
+        reached: (next) => loader.reached(source, next),
+      });
+      sources.push({ source, loadedTo });
+    }
+    await loader.flush();
+  } finally {
+    bar.finish();
+  }
+  return { topic, listed: plan.listed, rows: loader.rows, refused: loader.refused, damages, sources };
+}
