@@ -4,22 +4,34 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { list, wholeNumber } from '../helpers/command-arguments.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
-import { runMainSuite, type SuiteOptions, type SuiteResult } from './main-suite.ts';
-import { resultJson, resultTables } from './results.ts';
+import { runColdSuite } from './cold-suite.ts';
+import { runMainSuite } from './main-suite.ts';
+import { figuresJson, figureTable, resultJson, resultTables } from './results.ts';
 import { killSubjects } from './subject.ts';
 
 interface Flags {
   readonly suite: keyof typeof SUITES;
   readonly events: number;
   readonly runs: number;
+  readonly days: number;
+  readonly eventsPerDay: number;
+  readonly users: number;
+  readonly reports: number;
   readonly only?: readonly string[];
   readonly data?: string;
   readonly cpuProf?: string;
 }
 
-const SUITES = { main: runMainSuite } as const satisfies Record<
+/** What a suite has to say: tables for people, figures for the last line, and what does not count. */
+interface Outcome {
+  readonly tables: string;
+  readonly json: (seconds: number) => Record<string, unknown>;
+  readonly discrepancies: readonly string[];
+}
+
+const SUITES = { main: mainSuite, cold: coldSuite } as const satisfies Record<
   string,
-  (options: SuiteOptions) => Promise<SuiteResult>
+  (place: StackPlace, flags: Flags) => Promise<Outcome>
 >;
 
 /** As of the commands: DESIGN's table of exit codes. */
@@ -28,8 +40,12 @@ const EXIT = { failed: 1, discrepancy: 3 } as const;
 const program = new Command('bench')
   .description('Measures the pipelines against yardsticks, on a local stack of its own.')
   .addOption(new Option('--suite <name>', 'what to measure').choices(Object.keys(SUITES)).default('main'))
-  .option('--events <n>', 'records of feedback', wholeNumber, 1_000_000)
-  .option('--runs <n>', 'rounds, each of which measures everyone once', wholeNumber, 3)
+  .option('--events <n>', 'main: records of feedback', wholeNumber, 1_000_000)
+  .option('--runs <n>', 'main: rounds, each of which measures everyone once', wholeNumber, 3)
+  .option('--days <n>', 'cold: days that are exported', wholeNumber, 100)
+  .option('--events-per-day <n>', 'cold: events of a day', wholeNumber, 100_000)
+  .option('--users <n>', 'cold: users', wholeNumber, 20_000)
+  .option('--reports <n>', 'cold: reports on each user that are measured', wholeNumber, 15)
   .option('--only <names>', 'measure only these: bare,archive,tracking,kafka-engine,naive,profiles', list)
   .option('--data <dir>', 'keep the stack and what was produced here, and use it again')
   .option('--cpu-prof <dir>', 'leave a V8 CPU profile of each process here')
@@ -41,28 +57,43 @@ async function bench(flags: Flags): Promise<void> {
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('CAMPAIGN_LEDGER_')) delete process.env[name];
   }
-  const { events, runs, suite } = flags;
   await using place = await StackPlace.open({
     program: 'bench',
     data: flags.data ?? null,
     say,
     killUsers: killSubjects,
   });
-  const profileDir = flags.cpuProf === undefined ? null : resolve(flags.cpuProf);
-  if (profileDir !== null) await mkdir(profileDir, { recursive: true });
-  const { rounds, discrepancies } = await SUITES[suite]({
-    stack: place.stack,
-    events,
-    rounds: runs,
-    only: flags.only ?? null,
-    profileDir,
-    say,
-  });
-  say(resultTables(rounds));
+  const { tables, json, discrepancies } = await SUITES[flags.suite](place, flags);
+  say(tables);
   for (const discrepancy of discrepancies) say(`does not count: ${discrepancy}`);
   const seconds = Math.round((performance.now() - begun) / 1000);
-  process.stdout.write(`${JSON.stringify(resultJson(rounds, { suite, events, runs, seconds }))}\n`);
+  process.stdout.write(`${JSON.stringify(json(seconds))}\n`);
   if (discrepancies.length > 0) process.exitCode = EXIT.discrepancy;
+}
+
+async function mainSuite({ stack }: StackPlace, flags: Flags): Promise<Outcome> {
+  const { suite, events, runs, only = null, cpuProf } = flags;
+  const profileDir = cpuProf === undefined ? null : resolve(cpuProf);
+  if (profileDir !== null) await mkdir(profileDir, { recursive: true });
+  const options = { stack, events, rounds: runs, only, profileDir, say };
+  const { rounds, discrepancies } = await runMainSuite(options);
+  return {
+    tables: resultTables(rounds),
+    json: (seconds) => resultJson(rounds, { suite, events, runs, seconds }),
+    discrepancies,
+  };
+}
+
+async function coldSuite({ stack }: StackPlace, flags: Flags): Promise<Outcome> {
+  const { suite, days, eventsPerDay, users, reports } = flags;
+  const sizes = { days, eventsPerDay, users, reports };
+  const { configFile } = stack;
+  const { figures, facts, discrepancies } = await runColdSuite({ configFile, ...sizes, say });
+  return {
+    tables: figureTable(figures),
+    json: (seconds) => ({ suite, ...sizes, seconds, ...figuresJson(figures), ...facts }),
+    discrepancies,
+  };
 }
 
 function say(line: string): void {

@@ -31,13 +31,18 @@ export function resultTables(rounds: readonly Round[]): string {
       peaks.length === 0 ? '' : Math.round(Math.max(...peaks)),
     ]);
   }
-  const figures = new Table({
+  return `${subjects.toString()}\n${figureTable(figuresOf(rounds))}`;
+}
+
+export function figureTable(figures: readonly Figure[]): string {
+  const style = pc.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
+  const table = new Table({
     head: ['figure', 'value', 'aim', ''],
     colAligns: ['left', 'right', 'right', 'left'],
     style,
   });
-  for (const figure of figuresOf(rounds)) figures.push(figureRow(figure));
-  return `${subjects.toString()}\n${figures.toString()}`;
+  for (const figure of figures) table.push(figureRow(figure));
+  return table.toString();
 }
 
 function figureRow(figure: Figure): string[] {
@@ -53,7 +58,11 @@ function figureRow(figure: Figure): string[] {
 
 const isMegabytes = (name: string) => name.startsWith('peak_rss_mb');
 
-const shown = (name: string, value: number) => (isMegabytes(name) ? value.toFixed(0) : value.toFixed(2));
+/** What is far from one is no ratio. */
+function shown(name: string, value: number): string {
+  if (isMegabytes(name) || value >= 100) return value.toFixed(0);
+  return value < 0.1 ? value.toPrecision(2) : value.toFixed(2);
+}
 
 export function resultJson(rounds: readonly Round[], description: RunDescription): Record<string, unknown> {
   const figures = figuresOf(rounds);
@@ -74,6 +83,16 @@ export function resultJson(rounds: readonly Round[], description: RunDescription
     missed: figures.filter((figure) => isMet(figure) === false).map(({ name }) => name),
     records_per_second: bySubject(0, (subject) => medianOf(rounds, subject, rateOf)),
     cpu_us_per_record: bySubject(2, (subject) => medianOf(rounds, subject, cpuOf)),
+  };
+}
+
+/** Of a suite without rounds. */
+export function figuresJson(figures: readonly Figure[]): Record<string, unknown> {
+  return {
+    ...Object.fromEntries(
+      figures.map(({ name, value }) => [name, value === null ? null : Number(value.toPrecision(4))]),
+    ),
+    missed: figures.filter((figure) => isMet(figure) === false).map(({ name }) => name),
   };
 }
 
