@@ -47,12 +47,19 @@ export async function produceDays(
 
 export type RetentionSettings = Partial<Config['retention']>;
 
-/** As `retention run` does, with other settings than the ledger's. */
-export function runWith({ config }: WholeLedger, settings: RetentionSettings): Promise<RetentionResult> {
+/**
+ * As `retention run` does, with other settings than the ledger's.
+ * @param waitMs for another run that is under way
+ */
+export function runWith(
+  { config }: WholeLedger,
+  settings: RetentionSettings,
+  waitMs = 0,
+): Promise<RetentionResult> {
   const logger = createLogger({ level: process.env.LEDGER_TEST_LOG ?? 'silent', format: 'json' });
   return runRetentionOnce(
     { config: withRetention(config, settings), logger, clock: systemClock },
-    { waitMs: 0, retries: 0 },
+    { waitMs, retries: 0 },
   );
 }
 
