@@ -142,9 +142,8 @@ async function catFile(file: string): Promise<ExitCode> {
 }
 
 async function catBlob(config: Config, path: string): Promise<void> {
-  const [{ blobFault }, { offlineBlob }, { container, prefix }] = await Promise.all([
+  const [{ blobFault }, { container, prefix }] = await Promise.all([
     import('./blob-fault.ts'),
-    import('../common/blob/offline.ts'),
     placeOf(config),
   ]);
   const blob = container.getBlobClient(path.startsWith(prefix) ? path : prefix + path);
@@ -152,7 +151,7 @@ async function catBlob(config: Config, path: string): Promise<void> {
     if ((error as { statusCode?: unknown } | null)?.statusCode === 404) {
       throw new UsageError(`there is no file ${path}, and no blob ${blob.name} in the container`);
     }
-    throw offlineBlob(error, blob.name.slice(prefix.length)) ?? blobFault(error);
+    throw blobFault(error, blob.name.slice(prefix.length));
   });
   await catStream((answer.readableStreamBody ?? []) as AsyncIterable<Buffer>);
 }

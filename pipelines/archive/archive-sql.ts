@@ -37,7 +37,7 @@ async function schemaIn({ container, prefix }: ArchivePlace, path: string): Prom
     await reader.close();
     return reader.metadata.get('avro.schema')?.toString() ?? '';
   } catch (error) {
-    throw blobFault(error);
+    throw blobFault(error, path);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Checks the segments of one batch against one another, and each against what it says of itself. */
 import { createHash } from 'node:crypto';
-import { offlineBlob } from '../common/blob/offline.ts';
+import { OfflineBlob } from '../common/blob/offline.ts';
 import { blobFault } from './blob-fault.ts';
 import type { ArchivePlace, ListedBlob } from './listing.ts';
 import { type ArchivedRecord, DamagedFile, SegmentReader } from './segment-reader.ts';
@@ -48,9 +48,9 @@ export async function checkContent(
   try {
     body = await stream();
   } catch (error) {
-    const offline = offlineBlob(error, part.path);
-    if (offline === null) throw blobFault(error);
-    return [{ code: 'segment_offline', path: part.path, message: `was not read: ${offline.message}` }];
+    const fault = blobFault(error, part.path);
+    if (!(fault instanceof OfflineBlob)) throw fault;
+    return [{ code: 'segment_offline', path: part.path, message: `was not read: ${fault.message}` }];
   }
   return checkStream(part, (body ?? []) as AsyncIterable<Buffer>, onRecords);
 }

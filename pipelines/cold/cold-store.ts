@@ -5,7 +5,6 @@ import { buffer } from 'node:stream/consumers';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { blobFault } from '../archive/blob-fault.ts';
 import { blobErrorCode } from '../common/blob/container.ts';
-import { offlineBlob } from '../common/blob/offline.ts';
 import { Fenced, Outage } from '../common/errors.ts';
 import type { ColdRow, ColdTable } from './cold-table.ts';
 import { encodeFileList, type FileList, type ListedFile, parseFileList } from './file-list.ts';
@@ -306,11 +305,9 @@ export class ColdStore {
       return await read();
     } catch (error) {
       if (isMissing(error)) throw new ColdBlobGone(`${path} is gone`, { cause: error });
-      const offline = offlineBlob(error, path);
-      if (offline !== null) throw offline;
       if (blobErrorCode(error) === 'InvalidRange')
         throw new DamagedColdFile(`${path} is damaged: it is shorter than it was`, { cause: error });
-      throw blobFault(error);
+      throw blobFault(error, path);
     }
   }
 }

@@ -58,7 +58,7 @@ async function recordIn(
 ): Promise<ArchivedRecord | DamagedFile | null> {
   const blob = container.getBlobClient(prefix + path);
   const answer = await blob.download().catch((error: unknown) => {
-    throw blobFault(error);
+    throw blobFault(error, path);
   });
   try {
     const reader = await SegmentReader.open((answer.readableStreamBody ?? []) as AsyncIterable<Buffer>);
