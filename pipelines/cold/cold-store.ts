@@ -100,7 +100,7 @@ export class ColdStore {
    */
   async readList({ list: path }: ListedFiles): Promise<FileList> {
     const { text } = await this.#existing(path, () => this.#download(path));
-    return parsed(path, () => parseFileList(text));
+    return parsed(path, () => parseFileList(path, text));
   }
 
   /** @param folder without the prefix, with its `/` */

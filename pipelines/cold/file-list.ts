@@ -28,8 +28,10 @@ const listSchema = z.object({ version: z.literal(COLD_VERSION), files: z.array(f
 export type ListedFile = z.infer<typeof fileSchema>;
 export type FileList = z.infer<typeof listSchema>;
 
-/** @throws {Error} it is not one that this release can read */
-export function parseFileList(text: string): FileList {
+/** @throws {Error} it is not what its name says, or not one that this release can read */
+export function parseFileList(path: string, text: string): FileList {
+  // A name or a number that has changed would hide rows.
+  if (!path.endsWith(`files-${nameOf(text)}.json`)) throw new Error('it is not what was written');
   const result = listSchema.safeParse(JSON.parse(text));
   if (result.success) return result.data;
   throw new Error(z.prettifyError(result.error));
@@ -47,7 +49,11 @@ export function encodeFileList(
   list: FileList,
 ): { readonly path: string; readonly text: string } {
   const text = `${JSON.stringify(list)}\n`;
-  return { path: `${folder}files-${hash('sha256', text).slice(0, 16)}.json`, text };
+  return { path: `${folder}files-${nameOf(text)}.json`, text };
+}
+
+function nameOf(text: string): string {
+  return hash('sha256', text).slice(0, 16);
 }
 
 /** Those that may hold rows of the owner. */

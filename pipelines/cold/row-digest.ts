@@ -9,7 +9,8 @@ export class RowDigest {
   #sum = 0n;
 
   add(row: ColdRow): void {
-    const digest = hash('md5', JSON.stringify(row, plain), 'buffer');
+    // Each value by itself: a replacer is called for every one within, and takes twice the time.
+    const digest = hash('md5', JSON.stringify(row.map(plain)), 'buffer');
     this.#sum = (this.#sum + digest.readBigUInt64LE()) & MASK;
   }
 
@@ -25,10 +26,10 @@ export class RowDigest {
 }
 
 /** A map's entries have no order; JSON knows no 64-bit numbers and no infinities. */
-function plain(_key: string, value: ColdValue | ColdRow): unknown {
+function plain(value: ColdValue): unknown {
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  if (value === null || typeof value !== 'object') return value;
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flat();

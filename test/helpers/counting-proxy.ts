@@ -1,4 +1,4 @@
-/** An HTTP proxy in front of a service that counts: requests, and the bytes of the bodies that were answered. */
+/** An HTTP proxy in front of a service that counts: requests, and the bytes of the bodies that were answered. It can make requests wait. */
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -15,6 +15,8 @@ export interface CountingProxy {
   readonly url: string;
   /** Those that were answered in full, since the start or since they were taken. */
   take(): CountedRequest[];
+  /** Awaited before a request is passed on. @param path with its query */
+  before: (path: string) => Promise<void> | void;
   close(): Promise<void>;
 }
 
@@ -36,11 +38,12 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
       reply.pipe(response);
     });
     onward.on('error', () => request.socket.destroy());
-    request.pipe(onward);
+    void Promise.resolve(proxy.before(path)).then(() => request.pipe(onward));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
+  const proxy: CountingProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    before: () => {},
     take: () => {
       const taken = counted;
       counted = [];
@@ -52,6 +55,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
         server.closeAllConnections();
       }),
   };
+  return proxy;
 }
 
 /** The configuration's connection string, through another address of the same account. */
