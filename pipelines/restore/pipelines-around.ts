@@ -24,7 +24,10 @@ export async function assertNoneRun(
       const group = consumerGroup(config, name);
       if (!(await admin.hasMembers(group))) continue;
       const running = `${name} is running (the group ${group} has members)`;
-      if (!isForced) throw new UsageError(`${running}: stop it first, and wait for the session of one that was killed to end; or say --force`);
+      if (!isForced)
+        throw new UsageError(
+          `${running}: stop it first, and wait for the session of one that was killed to end; or say --force`,
+        );
       say(`${running}: restart it when the restore has ended`);
     }
     return true;
