@@ -10,7 +10,7 @@ import { UsageError } from '../common/errors.ts';
 import { createAdmin } from '../common/kafka/admin.ts';
 import { progressBar } from '../common/progress-bar.ts';
 import { retryOutage } from '../common/retry.ts';
-import { EventDays } from './event-days.ts';
+import { DAY_MS, EventDays } from './event-days.ts';
 import { holdingRoute } from './hold-route.ts';
 import { checkedTarget } from './kafka-target.ts';
 import { assertNoneRun, readOnFromProgress } from './pipelines-around.ts';
@@ -103,7 +103,7 @@ async function toClickHouse(
   { named, options }: { named: readonly string[]; options: RestoreOptions },
 ): Promise<Result> {
   const choice = choiceOf(options);
-  const topics = chosenTopics(config, named);
+  const topics = chosenTopics(config, named, choice);
   const keepForMs = options.keepFor ?? DEFAULT_KEEP_FOR_MS;
   await requireTables(context, client);
   const { container, prefix } = context.place;
@@ -120,6 +120,8 @@ async function toClickHouse(
     choice,
     client,
     job,
+    // What retention may have let go again is not believed to be there.
+    believedForMs: Math.min(keepForMs / 2, DAY_MS),
     route,
     beforeStore: async () => {},
   });
@@ -152,7 +154,7 @@ async function toKafka(
   options: RestoreOptions,
 ): Promise<Result> {
   const choice = choiceOf(options);
-  const [source] = chosenTopics(config, named);
+  const [source] = chosenTopics(config, named, choice);
   if (source === undefined || options.as === undefined) throw new UsageError('name the topic');
   const admin = createAdmin(config);
   const target = await checkedTarget(

@@ -7,7 +7,8 @@ import { type TimeOptions, timeSpans } from '../archive/time-spans.ts';
 import { withConfig } from '../command-context.ts';
 import type { OffsetRange } from '../common/batch.ts';
 import { UsageError } from '../common/errors.ts';
-import type { Choice } from './choice.ts';
+import { LEDGER_TABLES } from '../verify/ledger-table.ts';
+import { type Choice, canHold } from './choice.ts';
 
 export interface RestoreOptions extends TimeOptions {
   readonly to: 'clickhouse' | 'kafka';
@@ -37,7 +38,7 @@ export function withTimeOptions(command: Command): Command {
     .option('--from <time>', "records from this time on, by Kafka's timestamp: a day or an instant")
     .option('--until <time>', 'records before this time')
     .option('--event-from <time>', 'the same by the time of the event, change or definition')
-    .option('--event-until <time>');
+    .option('--event-until <time>', 'before this time of the event');
 }
 
 export function registerRestoreCommand(archive: Command): void {
@@ -122,8 +123,23 @@ export function choiceOf(options: RestoreOptions): Choice {
   };
 }
 
-/** @throws {UsageError} a name that no topic has */
+/**
+ * The topics that have what is asked for: a definition has no user, a change of a profile belongs to no campaign.
+ * @throws {UsageError} a name that no topic has, or none that has what is asked for
+ */
 export function chosenTopics(
+  config: Config,
+  named: readonly string[],
+  choice: Choice,
+): { readonly role: TopicRole; readonly topic: string }[] {
+  const chosen = namedTopics(config, named);
+  const able = chosen.filter(({ role }) => canHold(choice, LEDGER_TABLES[role].spec));
+  if (able.length > 0) return able;
+  const what = choice.rows.campaign === null ? '--user' : '--campaign';
+  throw new UsageError(`${what}: the records of ${chosen.map(({ topic }) => topic).join(', ')} have none`);
+}
+
+function namedTopics(
   config: Config,
   named: readonly string[],
 ): { readonly role: TopicRole; readonly topic: string }[] {

@@ -7,16 +7,22 @@ import { asOutage, type ClickHouseClient } from '../common/clickhouse/client.ts'
 import type { Clock } from '../common/clock.ts';
 import type { Reached } from './row-loader.ts';
 
-/** What a restore that ended without its end had stored is believed for so long: later, retention may have let it go again. */
-const BELIEVED_FOR_MS = 86_400_000;
+export interface StateOptions {
+  readonly client: ClickHouseClient;
+  readonly clock: Clock;
+  /** What is restored: only the very same goes on where another ended. */
+  readonly job: unknown;
+  readonly believedForMs: number;
+}
 
 export class RestoreState {
   readonly #client: ClickHouseClient;
   readonly #clock: Clock;
   readonly #name: string;
+  readonly #believedForMs: number;
 
-  /** @param job what is restored: only the very same goes on where another ended */
-  constructor({ client, clock, job }: { client: ClickHouseClient; clock: Clock; job: unknown }) {
+  constructor({ client, clock, job, believedForMs }: StateOptions) {
+    this.#believedForMs = believedForMs;
     this.#client = client;
     this.#clock = clock;
     this.#name = `restore ${hash('sha256', JSON.stringify(job)).slice(0, 16)}`;
@@ -29,7 +35,7 @@ export class RestoreState {
         query: `SELECT topic_id, partition, toString(max(next_offset)) AS next FROM progress
           WHERE pipeline = {name:String} AND written_at >= fromUnixTimestamp64Milli({since:Int64})
           GROUP BY topic_id, partition`,
-        query_params: { name: this.#name, since: this.#clock.now() - BELIEVED_FOR_MS },
+        query_params: { name: this.#name, since: Math.floor(this.#clock.now() - this.#believedForMs) },
         format: 'JSONEachRow',
       });
       const rows = await answer.json<{ topic_id: string; partition: number; next: string }>();

@@ -4,7 +4,7 @@ import { partitionKey } from '../common/batch.ts';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { retryOutage } from '../common/retry.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
-import { type Choice, canHold } from './choice.ts';
+import type { Choice } from './choice.ts';
 import type { PlannedSource } from './plan.ts';
 import { schemasOf } from './plan-schemas.ts';
 import { readSource } from './read-source.ts';
@@ -20,6 +20,8 @@ export interface LoadRequest {
   readonly route: EventRoute;
   /** Of what this restore would do: the same one goes on where one that was stopped had come to. */
   readonly job: unknown;
+  /** For so long what a restore had stored that was stopped is taken for being there. */
+  readonly believedForMs: number;
   /** Before anything is stored, again and again. */
   readonly beforeStore: () => Promise<void>;
 }
@@ -45,14 +47,13 @@ export interface LoadedSource extends Pick<PlannedSource, 'source'> {
 /** @throws {UnreadableSegment} @throws {DamagedArchive} */
 export async function loadTopics(context: RestoreContext, request: LoadRequest): Promise<Loaded[]> {
   const { config, logger, signal, clock } = context;
-  const { client, job } = request;
+  const { client, job, believedForMs } = request;
   const retry = <T>(what: string, work: () => Promise<T>) =>
     retryOutage(work, { retry: config.retry, logger, signal, what });
-  const state = new RestoreState({ client, clock, job });
+  const state = new RestoreState({ client, clock, job, believedForMs });
   const before = await retry('reading how far a restore has come', () => state.read());
   const loaded: Loaded[] = [];
   for (const { role, topic } of request.topics) {
-    if (!canHold(request.choice, LEDGER_TABLES[role].spec)) continue;
     loaded.push(await loadTopic(context, { ...request, role, topic, state, before }));
   }
   await retry('noting the end', () => state.clear());

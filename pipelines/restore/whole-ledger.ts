@@ -8,7 +8,7 @@ import { retryOutage } from '../common/retry.ts';
 import { takeRetentionLock } from '../retention/retention-lock.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
 import { EVERYTHING } from './choice.ts';
-import { type DaysContext, dayOf, EventDays } from './event-days.ts';
+import { DAY_MS, type DaysContext, dayOf, EventDays } from './event-days.ts';
 import { createLetGoEvents, dropLetGoEvents, LET_GO_EVENTS } from './let-go-events.ts';
 import type { RestoreContext } from './request.ts';
 import { type Loaded, loadTopics } from './to-clickhouse.ts';
@@ -58,6 +58,7 @@ export async function restoreAll(context: RestoreContext, request: WholeRequest)
       choice: EVERYTHING,
       client,
       job: { all: true },
+      believedForMs: DAY_MS,
       beforeStore: () => lock.assertHeld(),
       route: {
         prepare: async () => {},

@@ -123,6 +123,8 @@ export class TransactionalProducer {
       await call((done) => client.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
       await call((done) => client.initTransactions(TRANSACTION_TIMEOUT_MS, done));
     } catch (error) {
+      // Not waited for: whoever tries again opens another.
+      void producer.close().catch(() => {});
       throw producer.#translated(error);
     }
     return producer;

@@ -77,6 +77,53 @@ describe('archive', () => {
     ]);
   });
 
+  it('lists the segments that may hold records of a time', async () => {
+    const listed = async (...options: string[]) => {
+      const { stdout, stderr, exitCode } = await archive('list', 'campaign.feedback', ...options);
+      expect(exitCode, stderr).toBe(0);
+      return stdout.split('\n').filter((line) => line !== '');
+    };
+    const [raw, undecodable] = (await segmentsOf(place)).map(({ path }) => place.prefix + path);
+    expect(await listed('--from', '2023-11-14T22:13:20.457Z')).toEqual([undecodable]);
+    expect(await listed('--until', '2023-11-14T22:13:20.457Z')).toEqual([raw]);
+    expect(await listed('--until', '2023-11-14')).toEqual([]);
+    // What could not be decoded has no event time.
+    expect(await listed('--event-from', '2023-11-14', '--event-until', '2023-11-15')).toEqual([raw]);
+    const wrong = await archive('list', '--from', 'yesterday');
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.stderr).toContain('--from: "yesterday" is not a time');
+  });
+
+  it('shows what a segment is, in the container and as a file', async () => {
+    const [raw = '', undecodable = ''] = (await segmentsOf(place)).map(({ path }) => path);
+    const { stdout: text } = await archive('show', raw);
+    expect(text).toMatch(/^offsets +3 to 5$/m);
+    expect(text).toMatch(/^batch +3 records in 2 segments$/m);
+    expect(text).toContain(`${place.prefix}${undecodable} (undecodable, 2 records)`);
+    const blob = container.getBlobClient(place.prefix + raw);
+    const bytes = await blob.downloadToBuffer();
+    const header = { topic: 'campaign.feedback', partition: 4, first: 3, last: 5, count: 1, schemaId };
+    expect(JSON.parse((await archive('show', raw, '--json')).stdout)).toMatchObject({
+      path: place.prefix + raw,
+      bytes: bytes.length,
+      metadata: { batchCount: 3, partCount: 2 },
+      header: { ...header, schema: EVENT_V1 },
+      batch: [
+        { schemaId, count: 1 },
+        { schemaId: null, count: 2 },
+      ],
+    });
+    const file = join(folder, 'shown.avro');
+    await writeFile(file, bytes);
+    expect(JSON.parse((await archive('show', file, '--json')).stdout)).toMatchObject({
+      metadata: null,
+      header,
+    });
+    await writeFile(file, 'something else');
+    expect((await archive('show', file)).exitCode).toBe(1);
+    expect((await archive('show', 'nothing-there.avro')).exitCode).toBe(2);
+  });
+
   it('prints the records of a segment, from the container and from a file', async () => {
     const [raw, undecodable] = (await segmentsOf(place)).map(({ path }) => path);
     const fromBlob = await archive('cat', raw ?? '');

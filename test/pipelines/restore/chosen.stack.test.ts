@@ -91,7 +91,7 @@ describe('restore --to clickhouse', () => {
         await ledger.rows(
           'SELECT DISTINCT user_id, count() AS n FROM profile_versions FINAL GROUP BY user_id',
         ),
-      ).toEqual([{ user_id: 'u7', n: '15' }]);
+      ).toEqual([{ user_id: 'u7', n: 15 }]);
     }
   });
 
@@ -157,7 +157,7 @@ describe('restore --to clickhouse', () => {
       expect(gone.exitCode).toBe(1);
       expect(gone.stderr).toContain('nothing of it was restored');
       expect(gone.stderr).toMatch(/part_missing|segment_missing/);
-      expect(await ledger.rows('SELECT count() AS n FROM events')).toEqual([{ n: '0' }]);
+      expect(await ledger.rows('SELECT count() AS n FROM events')).toEqual([{ n: 0 }]);
 
       await damage.undo();
       const flip = (bytes: Buffer) => {
@@ -181,23 +181,5 @@ describe('restore --to clickhouse', () => {
     } finally {
       await damage.undo();
     }
-  });
-
-  it('says what is wrong with what was asked for', async () => {
-    const asked: [options: string[], reason: string, code: number][] = [
-      [[], 'say what', 2],
-      [['--user', 'u1'], '--tenant', 2],
-      [['--first', '1'], 'need one topic and --partition', 2],
-      [['campaign.deliveries'], 'there is no topic', 2],
-      [['--all', '--tenant', 'acme'], '--all restores everything', 2],
-      [['--tenant', 'acme', '--keep-for', 'soon'], 'hours or days', 2],
-    ];
-    await Promise.all(
-      asked.map(async ([options, reason, code]) => {
-        const { exitCode, stderr } = await restore(options);
-        expect(stderr).toContain(reason);
-        expect(exitCode).toBe(code);
-      }),
-    );
   });
 });

@@ -221,6 +221,27 @@ describe('resolveStart', () => {
     },
   );
 
+  it('holds no commit against the sink that was made before somebody moved it', () => {
+    const facts = { low: 0, end: 100 };
+    const sink = { next: 20, intent: null, epoch: 7 };
+    for (const note of [stored(60), { ...stored(60), epoch: 6 }, { ...begins(60), epoch: 6 }])
+      expect(resolveStart({ ...facts, sink, committed: { offset: 60, note } })).toMatchObject({
+        kind: 'start',
+        offset: 20,
+        committedBehind: null,
+      });
+    for (const note of [null, { ...stored(60), epoch: 7 }, { ...stored(60), epoch: 8 }])
+      expect(resolveStart({ ...facts, sink, committed: { offset: 60, note } })).toMatchObject({
+        kind: 'stop',
+        code: 'committed_ahead',
+        missing: { first: 20, last: 59 },
+      });
+    // Nothing that the sink has: then it was lost once more, and every commit counts.
+    expect(
+      resolveStart({ ...facts, sink: NOTHING, committed: { offset: 60, note: { ...stored(60), epoch: 7 } } }),
+    ).toMatchObject({ kind: 'stop', missing: { first: 0, last: 59 } });
+  });
+
   it('has everything read again that the sink lost, where Kafka still has all of it', () => {
     const facts = { sink: NOTHING, low: 0, end: 100 };
     expect(resolveStart({ ...facts, committed: { offset: 30, note: stored(30) } })).toMatchObject({
@@ -234,17 +255,27 @@ describe('resolveStart', () => {
 describe('commit metadata', () => {
   it('is read back', () => {
     fc.assert(
-      fc.property(fc.nat(2 ** 48), fc.boolean(), (stored, isBeginning) => {
+      fc.property(fc.nat(2 ** 48), fc.boolean(), fc.nat(2 ** 32 - 1), (stored, isBeginning, epoch) => {
         const note = { stored, isBeginning };
         expect(readCommitMetadata(commitMetadata(note))).toEqual(note);
+        const read = readCommitMetadata(commitMetadata({ ...note, epoch }));
+        expect(read).toEqual(epoch === 0 ? note : { ...note, epoch });
       }),
     );
   });
 
-  it.each([null, undefined, '', 'stored=', 'stored=-1', 'begin=', 'stored=1 ', 'stored=1e3', 'x'])(
-    'is nothing in %j',
-    (text) => {
-      expect(readCommitMetadata(text)).toBeNull();
-    },
-  );
+  it.each([
+    null,
+    undefined,
+    '',
+    'stored=',
+    'stored=-1',
+    'begin=',
+    'stored=1 ',
+    'stored=1e3',
+    'stored=1;epoch=',
+    'x',
+  ])('is nothing in %j', (text) => {
+    expect(readCommitMetadata(text)).toBeNull();
+  });
 });

@@ -1,0 +1,96 @@
+/** Blob and ClickHouse failing while a range is restored; topics of which there is nothing; tables that are not there. */
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type CuttingProxy, startCuttingProxy } from '../../helpers/cutting-proxy.ts';
+import { definition } from '../../helpers/ledger-values.ts';
+import { ledgerCommand } from '../../helpers/pipeline-child.ts';
+import { produceLoad } from '../../helpers/restore-load.ts';
+import { tableDigests } from '../../helpers/table-digests.ts';
+import { ROLES, WholeLedger } from '../../helpers/whole-ledger.ts';
+
+let ledger: WholeLedger;
+let blob: CuttingProxy;
+let clickhouse: CuttingProxy;
+/** Through the proxies. */
+let throughFile: string;
+
+beforeAll(async () => {
+  ledger = await WholeLedger.create(inject('configFile'));
+  const { config } = ledger;
+  const connectionString = config.blob.connectionString ?? '';
+  const endpoint = /BlobEndpoint=([^;]+)/.exec(connectionString)?.[1] ?? '';
+  blob = await startCuttingProxy(new URL(endpoint).origin);
+  clickhouse = await startCuttingProxy(config.clickhouse.url);
+  throughFile = await ledger.configured('through', {
+    blob: { connectionString: connectionString.replace(new URL(endpoint).origin, blob.url) },
+    clickhouse: { url: clickhouse.url },
+  });
+});
+
+afterAll(async () => {
+  await blob.close();
+  await clickhouse.close();
+  await ledger[Symbol.asyncDispose]();
+});
+
+const TABLES = [
+  'events',
+  'message_events',
+  'message_campaigns',
+  'campaigns',
+  'profile_changes',
+  'profile_versions',
+];
+
+describe('restore --to clickhouse', () => {
+  it('says that the archive holds nothing of a topic, and restores the others', async () => {
+    const topics = [ledger.topic('definitions'), ledger.topic('delivery')];
+    const restore = () => ledger.command('archive', 'restore', '--to', 'clickhouse', ...topics);
+    const empty = await restore();
+    expect(empty.exitCode).toBe(1);
+    for (const topic of topics) expect(empty.stderr).toContain(`the archive has no segment of ${topic}`);
+
+    await ledger.harness.produce('definitions', [
+      { value: ledger.harness.encode('definitions', definition({ name: 'first of all' })) },
+    ]);
+    const archive = ledger.start(['archive']);
+    await ledger.caughtUp(['archive']);
+    const { exitCode, stderr } = await restore();
+    expect(exitCode, stderr).toBe(0);
+    expect(stderr).toContain(`the archive has no segment of ${ledger.topic('delivery')}`);
+    expect(await ledger.rows('SELECT name FROM campaigns')).toEqual([{ name: 'first of all' }]);
+    await produceLoad(ledger, 'one');
+    await ledger.caughtUp(['archive']);
+    await archive.stop();
+  });
+
+  it('waits out what fails in the middle, and loses nothing', async () => {
+    const topics = ROLES.map((role) => ledger.topic(role));
+    const restore = (file: string) =>
+      ledgerCommand(['archive', 'restore', '--to', 'clickhouse', ...topics, '--config', file]);
+    expect((await restore(ledger.configFile)).exitCode).toBe(0);
+    const whole = await tableDigests(ledger);
+    for (const table of TABLES)
+      await ledger.harness.client.command({ query: `TRUNCATE TABLE ${table} SYNC` });
+    const fates = ['refuse', 'lose', 'cut-request', 'cut-answer', 503, 'pass', 'pass'] as const;
+    let faults = 0;
+    const fate = (number: number) => {
+      const one = fates[number % fates.length] ?? 'pass';
+      if (one !== 'pass') faults += 1;
+      return one;
+    };
+    blob.fate = fate;
+    clickhouse.fate = fate;
+    const { exitCode, stderr } = await restore(throughFile);
+    expect(exitCode, stderr).toBe(0);
+    expect(faults).toBeGreaterThan(10);
+    expect(await tableDigests(ledger)).toEqual(whole);
+  });
+
+  it('says to migrate where there are no tables', async () => {
+    const file = await ledger.configured('elsewhere', { clickhouse: { database: 'nothing_there' } });
+    const args = ['archive', 'restore', '--to', 'clickhouse', '--all', '--config', file];
+    const { exitCode, stderr } = await ledgerCommand(args);
+    expect(stderr).toContain('run campaign-ledger migrate first');
+    expect(exitCode).toBe(2);
+  });
+});
