@@ -1,7 +1,6 @@
 /** One user's exported profile changes, as the fold takes them. */
 import type { StoredChange } from '../profiles/histories.ts';
-import { coldRowsOf } from './cold-reader.ts';
-import type { ColdStore } from './cold-store.ts';
+import { type ColdFiles, coldRowsOf } from './cold-reader.ts';
 import { type ColdRow, type Owner, PROFILE_CHANGES } from './cold-table.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -13,7 +12,7 @@ import type { Manifest } from './manifest.ts';
  * @throws {DamagedColdFile}
  */
 export async function coldChangesOf(
-  store: ColdStore,
+  store: ColdFiles,
   manifest: Pick<Manifest, 'profile_changes'>,
   user: Owner,
 ): Promise<StoredChange[]> {

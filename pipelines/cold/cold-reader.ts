@@ -5,6 +5,9 @@ import { filesOf } from './file-list.ts';
 import type { ListedFiles, Manifest } from './manifest.ts';
 import { ParquetReader } from './read-parquet.ts';
 
+/** What reading takes of a store. */
+export type ColdFiles = Pick<ColdStore, 'readList' | 'file'>;
+
 /** Months that are read at the same time. */
 const MONTHS_AT_ONCE = 8;
 
@@ -16,7 +19,7 @@ const MONTHS_AT_ONCE = 8;
  * @throws {ColdBlobGone} it was replaced, and the manifest that is held is an old one; or somebody has deleted it
  * @throws {DamagedColdFile}
  */
-export async function coldEventsOf(store: ColdStore, manifest: Manifest, user: Owner): Promise<ColdRow[]> {
+export async function coldEventsOf(store: ColdFiles, manifest: Manifest, user: Owner): Promise<ColdRow[]> {
   const months = Object.entries(manifest.events.months).sort(([a], [b]) => (a < b ? -1 : 1));
   const rows: ColdRow[][] = [];
   for (let from = 0; from < months.length; from += MONTHS_AT_ONCE) {
@@ -34,7 +37,7 @@ export async function coldEventsOf(store: ColdStore, manifest: Manifest, user: O
  * @throws as `coldEventsOf`
  */
 export async function coldRowsOf(
-  store: ColdStore,
+  store: ColdFiles,
   table: ColdTable,
   { listed, owner }: { readonly listed: ListedFiles | null; readonly owner: Owner },
 ): Promise<ColdRow[]> {

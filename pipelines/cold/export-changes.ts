@@ -48,7 +48,12 @@ export async function exportOwned(
   faultPoint('lists-written', 'retention');
   return store.replaceManifest(
     begun,
-    withTable(begun.manifest, table, { next: { ...after }, pending: null, files: list }),
+    withTable(begun.manifest, table, {
+      ...begun.manifest[table.name],
+      next: { ...after },
+      pending: null,
+      files: list,
+    }),
   );
 }
 

@@ -26,6 +26,8 @@ const owned = z.object({
   /** An export that was begun, as with events. */
   pending: nextOffsets.nullable().default(null),
   files: listed.nullable(),
+  /** Milliseconds: rows before it have been looked at, and what may go has left ClickHouse; null: none ever have. */
+  trimmedTo: z.int().nullable().default(null),
 });
 
 const manifestSchema = z.object({
@@ -50,8 +52,8 @@ export type ListedFiles = z.infer<typeof listed>;
 export const EMPTY_MANIFEST: Manifest = {
   version: COLD_VERSION,
   events: { through: null, next: {}, pending: null, evictedThrough: null, held: {}, months: {} },
-  profile_changes: { next: {}, pending: null, files: null },
-  campaigns: { next: {}, pending: null, files: null },
+  profile_changes: { next: {}, pending: null, files: null, trimmedTo: null },
+  campaigns: { next: {}, pending: null, files: null, trimmedTo: null },
 };
 
 /** @throws {Error} it is not one that this release can read */

@@ -1,15 +1,10 @@
 /** Reads users' changes from ClickHouse. */
-import { TupleParam } from '@clickhouse/client';
-import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { portions } from '../common/clickhouse/list-parameters.ts';
-import { translate } from '../common/clickhouse-sink/row-insert.ts';
+import { askEach, askRows, inLists, type Questioned, tuples, type User } from './ask.ts';
 import type { ProfileChange } from './fold/fold-profile.ts';
 import { userKey } from './touched-users.ts';
 
-export interface User {
-  readonly tenantId: string;
-  readonly userId: string;
-}
+export type { User } from './ask.ts';
 
 /** Every copy of every change of one user, each sort key once. */
 export interface StoredChange extends ProfileChange {
@@ -55,28 +50,58 @@ const OF_USERS = '(tenant_id, user_id) IN {users:Array(Tuple(String, String))}';
 /** Lists of users in one query, each of as many as one parameter takes: 2 MiB of users. */
 const LISTS_AT_ONCE = 32;
 
-export class Histories {
-  readonly #client: ClickHouseClient;
-  readonly #signal: AbortSignal;
+/** Lists of users. */
+export type UserLists = readonly (readonly User[])[];
 
-  constructor({ client, signal }: { client: ClickHouseClient; signal: AbortSignal }) {
-    this.#client = client;
-    this.#signal = signal;
+/** Users in lists that each fit into one parameter, as many lists as go into one query. */
+export function* listsOf(users: readonly User[]): Generator<UserLists> {
+  const lists = [...portions(users, ({ tenantId, userId }) => [tenantId, userId])];
+  for (let from = 0; from < lists.length; from += LISTS_AT_ONCE)
+    yield lists.slice(from, from + LISTS_AT_ONCE);
+}
+
+export class Histories {
+  readonly #asked: Questioned;
+
+  constructor(asked: Questioned) {
+    this.#asked = asked;
   }
 
   /**
-   * The histories of any number of users, one after another; users without any change are missing. One query for very many:
-   * users that lie scattered over a large table cost a reading of all of it, however few they are.
+   * The histories of the users of some lists, one after another, ordered by the bytes of tenant and user; users without
+   * any change are missing. All are of one moment: that of the question. One query for very many: users that lie
+   * scattered over a large table cost a reading of all of it, however few they are.
    */
-  async *each(users: readonly User[], limits: HistoryLimits): AsyncGenerator<History> {
-    const lists = [...portions(users, ({ tenantId, userId }) => [tenantId, userId])];
-    for (let from = 0; from < lists.length; from += LISTS_AT_ONCE)
-      yield* this.#each(lists.slice(from, from + LISTS_AT_ONCE), limits);
+  async *each(lists: UserLists, limits: HistoryLimits): AsyncGenerator<History> {
+    const { sql, parameters } = inLists(lists);
+    // FINAL alone would bring together every row of the table that is read, and choose the users after that.
+    const query = `SELECT ${COLUMNS}, attributes FROM profile_changes FINAL PREWHERE (tenant_id, user_id) IN ${sql}
+      ORDER BY tenant_id, user_id`;
+    let user = null as User | null;
+    let changes: StoredChange[] = [];
+    let [count, bytes] = [0, 0];
+    const isWhole = () => count <= limits.changes && bytes <= limits.bytes;
+    for await (const row of askEach<Row>(this.#asked, query, parameters)) {
+      const [tenantId, userId] = row;
+      if (user?.tenantId !== tenantId || user.userId !== userId) {
+        if (user !== null) yield { ...user, changes: isWhole() ? changes : null };
+        user = { tenantId, userId };
+        changes = [];
+        [count, bytes] = [0, 0];
+      }
+      const change = storedChange(row);
+      count += 1;
+      bytes += change.bytes;
+      if (isWhole()) changes.push(change);
+      else changes = [];
+    }
+    if (user !== null) yield { ...user, changes: isWhole() ? changes : null };
   }
 
   /** Whole histories, by `userKey`: of users of whom it is known that they fit into memory. */
   async read(users: readonly User[]): Promise<Map<string, StoredChange[]>> {
-    const rows = await this.#query<Row>(
+    const rows = await askRows<Row>(
+      this.#asked,
       `SELECT ${COLUMNS}, attributes FROM profile_changes FINAL WHERE ${OF_USERS}`,
       { users: tuples(users) },
     );
@@ -92,7 +117,8 @@ export class Histories {
 
   /** All of one user's changes without their attributes. */
   async readWithoutAttributes(user: User): Promise<StoredChange[]> {
-    const rows = await this.#query<Row>(
+    const rows = await askRows<Row>(
+      this.#asked,
       `SELECT ${COLUMNS}, NULL FROM profile_changes FINAL WHERE ${OF_USERS}`,
       { users: tuples([user]) },
     );
@@ -101,7 +127,8 @@ export class Histories {
 
   /** Attributes of one user's changes between two instants, both inclusive, by `placeOf` the change. */
   async readAttributes(user: User, from: number, to: number): Promise<Map<string, string | null>> {
-    const rows = await this.#query<readonly [string, string, string | null]>(
+    const rows = await askRows<readonly [string, string, string | null]>(
+      this.#asked,
       `SELECT source, toString(offset), attributes FROM profile_changes FINAL WHERE ${OF_USERS}
          AND changed_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
          AND changed_at <= fromUnixTimestamp64Milli({to:Int64}, 'UTC')`,
@@ -109,69 +136,11 @@ export class Histories {
     );
     return new Map(rows.map(([source, offset, attributes]) => [`${source}/${offset}`, attributes]));
   }
-
-  async *#each(lists: readonly (readonly User[])[], limits: HistoryLimits): AsyncGenerator<History> {
-    const names = lists.map((_, index) => `users_${index}`);
-    const parameters = Object.fromEntries(names.map((name, index) => [name, tuples(lists[index] ?? [])]));
-    const all = `arrayConcat(${names.map((name) => `{${name}:Array(Tuple(String, String))}`).join(', ')})`;
-    // FINAL alone would bring together every row of the table that is read, and choose the users after that.
-    const query = `SELECT ${COLUMNS}, attributes FROM profile_changes FINAL PREWHERE (tenant_id, user_id) IN ${all}
-      ORDER BY tenant_id, user_id`;
-    let user = null as User | null;
-    let changes: StoredChange[] = [];
-    let [count, bytes] = [0, 0];
-    const isWhole = () => count <= limits.changes && bytes <= limits.bytes;
-    try {
-      const answer = await this.#ask(query, parameters);
-      for await (const rows of answer.stream<Row>()) {
-        for (const one of rows) {
-          const row = one.json();
-          const [tenantId, userId] = row;
-          if (user?.tenantId !== tenantId || user.userId !== userId) {
-            if (user !== null) yield { ...user, changes: isWhole() ? changes : null };
-            user = { tenantId, userId };
-            changes = [];
-            [count, bytes] = [0, 0];
-          }
-          const change = storedChange(row);
-          count += 1;
-          bytes += change.bytes;
-          if (isWhole()) changes.push(change);
-          else changes = [];
-        }
-      }
-    } catch (error) {
-      throw translate(error);
-    }
-    if (user !== null) yield { ...user, changes: isWhole() ? changes : null };
-  }
-
-  async #query<T>(query: string, parameters: Record<string, unknown>): Promise<T[]> {
-    try {
-      return await (await this.#ask(query, parameters)).json<T>();
-    } catch (error) {
-      throw translate(error);
-    }
-  }
-
-  #ask(query: string, query_params: Record<string, unknown>) {
-    return this.#client.query({
-      query,
-      query_params,
-      format: 'JSONCompactEachRow',
-      use_multipart_params_auto: true,
-      abort_signal: this.#signal,
-    });
-  }
 }
 
 /** Where a change stood in Kafka, as one text. */
 export function placeOf({ topicId, partition, offset }: ProfileChange): string {
   return `${topicId}/${partition}/${offset}`;
-}
-
-function tuples(users: readonly User[]): TupleParam[] {
-  return users.map(({ tenantId, userId }) => new TupleParam([tenantId, userId]));
 }
 
 function storedChange(row: Row): StoredChange {

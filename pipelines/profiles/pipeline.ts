@@ -1,5 +1,7 @@
 /** Profile changes on their way into ClickHouse: stored as they came, then folded into the versions of their users. */
+import type { Config } from '../../config/schema.ts';
 import { topicNames } from '../../config/topics.ts';
+import type { ColdStore } from '../cold/cold-store.ts';
 import { createClickHouse } from '../common/clickhouse/client.ts';
 import { createClickHouseSink } from '../common/clickhouse-sink/clickhouse-sink.ts';
 import { storeRows } from '../common/clickhouse-sink/insert-step.ts';
@@ -22,7 +24,8 @@ export function createProfilesPipeline(dependencies: PipelineDependencies): Pipe
   const schemas = new WriterSchemas({ settings: config.schemaRegistry, clock });
   const letters = new LetterProducer({ config, logger });
   const progress = new Progress({ pipeline, client, clock, signal });
-  const folding = foldProfiles({ pipeline, client, signal });
+  const cold = openOnce(config);
+  const folding = foldProfiles({ pipeline, client, signal, cold });
   const encoder = new RecordEncoder({
     pipeline,
     topic,
@@ -62,5 +65,21 @@ export function createProfilesPipeline(dependencies: PipelineDependencies): Pipe
         await client.close();
       },
     }),
+  };
+}
+
+/** Most processes never need it: neither its libraries nor its rights. */
+function openOnce(config: Config): () => Promise<ColdStore> {
+  let opened: Promise<ColdStore> | null = null;
+  const open = async () => {
+    const [{ ColdStore: Store }, { createContainer }] = await Promise.all([
+      import('../cold/cold-store.ts'),
+      import('../common/blob/container.ts'),
+    ]);
+    return new Store(createContainer(config), config.blob.prefix);
+  };
+  return () => {
+    opened ??= open();
+    return opened;
   };
 }

@@ -1,5 +1,5 @@
 /** Which versions of a user have to be written again because of some changes, and what may never lose against them. */
-import { type FoldState, foldStart, inEffectOrder } from './fold/fold-profile.ts';
+import { type FoldState, foldStart, inEffectOrder, NOTHING_FOLDED } from './fold/fold-profile.ts';
 import type { StoredChange } from './histories.ts';
 
 export interface Refold {
@@ -19,6 +19,15 @@ export interface Refold {
   readonly withdrawn: readonly number[];
 }
 
+/** What changes that are no longer at hand have come to. */
+export interface FoldBase {
+  /** Their sum of precedence. */
+  readonly fold: bigint;
+  readonly state: FoldState;
+}
+
+const FROM_NOTHING: FoldBase = { fold: 0n, state: NOTHING_FOLDED };
+
 /**
  * A change bears on the versions from its time on, and on the end of the one before. Of a change with several copies
  * that is the earliest time that any copy says, for whichever of them counted until now.
@@ -26,10 +35,15 @@ export interface Refold {
  * Whoever stores a change folds afterwards, from a history that holds it. So of all folds that write one version again
  * the greatest knows every change that bears on that version, and the others lose against it: it is enough that each
  * writes what its own changes bear on, however late it does.
- * @param history every copy of every change of one user
+ * @param history every copy of every change of one user; with a base, of those that it does not stand for, and as
+ *   `foldsOn` demands it
  * @returns null when none of the changes is in the history
  */
-export function planRefold(history: readonly StoredChange[], changeIds: ReadonlySet<string>): Refold | null {
+export function planRefold(
+  history: readonly StoredChange[],
+  changeIds: ReadonlySet<string>,
+  base: FoldBase = FROM_NOTHING,
+): Refold | null {
   const precedences = new Map<string, bigint>();
   let affectedFrom = Number.POSITIVE_INFINITY;
   for (const { changeId, changedAt, precedence } of history) {
@@ -42,12 +56,12 @@ export function planRefold(history: readonly StoredChange[], changeIds: Readonly
   const before = ordered.findLast(({ changedAt }) => changedAt < affectedFrom);
   const writeFrom = before?.changedAt ?? affectedFrom;
   const first = ordered.findIndex(({ changedAt }) => changedAt >= writeFrom);
-  const { index: start, state } = foldStart(ordered, first < 0 ? ordered.length : first);
+  const { index: start, state } = foldStart(ordered, first < 0 ? ordered.length : first, base.state);
   const instants = new Set(ordered.map(({ changedAt }) => changedAt));
   const withdrawn = new Set(
     history.map(({ changedAt }) => changedAt).filter((at) => at >= affectedFrom && !instants.has(at)),
   );
-  let fold = 0n;
+  let { fold } = base;
   for (const precedence of precedences.values()) fold += precedence;
   return { fold, ordered, start, state, writeFrom, withdrawn: [...withdrawn] };
 }

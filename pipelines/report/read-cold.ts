@@ -5,7 +5,7 @@ import { ColdBlobGone, ColdStore } from '../cold/cold-store.ts';
 import { type ColdRow, PROFILE_CHANGES } from '../cold/cold-table.ts';
 import type { Manifest } from '../cold/manifest.ts';
 import { DamagedColdFile } from '../cold/read-parquet.ts';
-import { changesMayBeCold } from './changes-may-be-cold.ts';
+import { hasBase } from '../profiles/bases.ts';
 import type { ReportReader, UserKey } from './read-clickhouse.ts';
 import { readLetGoThrough } from './read-gate.ts';
 
@@ -72,7 +72,8 @@ async function rowsOf(
   const owner = [user.tenantId, user.userId] as const;
   const [events, changes] = await Promise.all([
     coldEventsOf(store, manifest, owner),
-    changesMayBeCold(reader, manifest, user).then((mayBe) =>
+    // By default they stay in ClickHouse for good, and nobody asks Blob for any.
+    hasBase(reader.clickhouse, user).then((mayBe) =>
       mayBe ? coldRowsOf(store, PROFILE_CHANGES, { listed: manifest.profile_changes.files, owner }) : [],
     ),
   ]);

@@ -1,6 +1,7 @@
 /** Stores archived records as rows, with the steps of the pipeline that stored them first, many segments to an insert. */
 import type { Config } from '../../config/schema.ts';
 import type { ArchivedRecord, SegmentHeader } from '../archive/segment-reader.ts';
+import type { ColdStore } from '../cold/cold-store.ts';
 import { type Batch, type KafkaRecord, type PartitionRef, partitionKey } from '../common/batch.ts';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { EncodedBatch } from '../common/clickhouse-sink/encoded-batch.ts';
@@ -43,6 +44,8 @@ export interface LoaderOptions {
   /** Null where every row goes into the table, whatever its day. */
   readonly route: EventRoute | null;
   readonly client: ClickHouseClient;
+  /** Where profile changes are that have left ClickHouse. */
+  readonly cold: ColdStore;
   readonly config: Config;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -75,10 +78,12 @@ export class RowLoader {
 
   constructor(options: LoaderOptions) {
     this.#options = options;
-    const { client, signal, table } = options;
+    const { client, signal, table, cold } = options;
     this.#encoder = this.#newEncoder();
     this.#folding =
-      table.table === 'profile_changes' ? foldProfiles({ pipeline: RESTORE, client, signal }) : null;
+      table.table === 'profile_changes'
+        ? foldProfiles({ pipeline: RESTORE, client, signal, cold: async () => cold })
+        : null;
   }
 
   /** Records of one segment, all behind those before them of the same source. @throws {Outage} the wait was ended */

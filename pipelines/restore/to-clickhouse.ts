@@ -1,5 +1,7 @@
 /** From the archive into the tables: rows beside what is already there, where they change nothing that is the same. */
+
 import type { TopicRole } from '../../config/topics.ts';
+import { ColdStore } from '../cold/cold-store.ts';
 import { partitionKey } from '../common/batch.ts';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { retryOutage } from '../common/retry.ts';
@@ -80,6 +82,7 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
     schemas,
     route: table.table === 'events' ? route : null,
     client,
+    cold: new ColdStore(context.place.container, context.place.prefix),
     config,
     logger,
     signal,

@@ -1,10 +1,12 @@
 /** Looks at everything a plan is made of, and makes it. Changes nothing. */
+import type { Config } from '../../config/schema.ts';
 import type { Manifest } from '../cold/manifest.ts';
 import { confirmedNext, readSources, type SourceState } from './confirmed.ts';
 import type { RetentionContext } from './context.ts';
 import { dayOf, daysAfter } from './days.ts';
 import { planRetention, type RetentionPlan } from './plan.ts';
 import { readSizes, readUnconfirmed } from './table-days.ts';
+import { horizonOf } from './trim-profile-changes.ts';
 
 export interface Look {
   /** Milliseconds. */
@@ -12,6 +14,20 @@ export interface Look {
   readonly manifest: Manifest;
   readonly sources: readonly SourceState[];
   readonly plan: RetentionPlan;
+}
+
+/**
+ * Before which instant profile changes are to go; null: none are, or it was done today.
+ * @returns milliseconds
+ */
+export function trimHorizon(
+  { profile_changes }: Manifest,
+  { profileChanges: { ttlDays } }: Pick<Config['retention'], 'profileChanges'>,
+  now: number,
+): number | null {
+  if (ttlDays === null) return null;
+  const horizon = horizonOf(now, ttlDays);
+  return horizon > (profile_changes.trimmedTo ?? Number.NEGATIVE_INFINITY) ? horizon : null;
 }
 
 /**
@@ -31,7 +47,7 @@ export async function lookAround(
     unconfirmed: Parameters<typeof planRetention>[0]['unconfirmed'],
   ) => planRetention({ now, retention, events, next, sizes, unconfirmed });
   const draft = planWith(events.next, []);
-  const isChecked = draft.days.length > 0;
+  const isChecked = draft.days.length > 0 || trimHorizon(manifest, retention, now) !== null;
   const sources = await readSources({ config, client, container, isChecked });
   if (!isChecked) return { now, manifest, sources, plan: draft };
   const next = confirmedNext('events', sources, { config, before: events.next });

@@ -48,13 +48,14 @@ export function planJson({ plan, sources, now, manifest }: Look, { retention }: 
 }
 
 export function resultJson(result: RetentionResult, settings: Settings): object {
-  const { look, held, exported, rowsGone, messagesGone, filesRemoved, bytes } = result;
+  const { look, held, exported, rowsGone, messagesGone, usersTrimmed, filesRemoved, bytes } = result;
   return {
     ...planJson({ ...look, manifest: held.manifest }, settings),
     exported_rows: exported.rows,
     exported_files: exported.files,
     rows_gone: rowsGone,
     messages_gone: messagesGone,
+    users_trimmed: usersTrimmed,
     files_removed: filesRemoved,
     bytes,
   };

@@ -10,11 +10,12 @@ import { faultPoint } from '../common/fault-points.ts';
 import { confirmedNext } from './confirmed.ts';
 import type { RetentionContext } from './context.ts';
 import { gateOf } from './gate-of.ts';
-import { type Look, lookAround } from './look.ts';
+import { type Look, lookAround, trimHorizon } from './look.ts';
 import { letMessagesGo } from './messages.ts';
 import { isLetGo, type RetentionPlan } from './plan.ts';
 import { sweepColdTier } from './sweep.ts';
 import { readSizes } from './table-days.ts';
+import { trimProfileChanges } from './trim-profile-changes.ts';
 import { letGo, setGate } from './ttl-gate.ts';
 
 export interface RetentionResult {
@@ -25,6 +26,8 @@ export interface RetentionResult {
   /** Rows of `events` that have left ClickHouse. */
   readonly rowsGone: number;
   readonly messagesGone: number;
+  /** Users of whom profile changes have left. */
+  readonly usersTrimmed: number;
   readonly filesRemoved: number;
   /** Of all tables, afterwards. */
   readonly bytes: number;
@@ -49,22 +52,16 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
   const { plan, now } = look;
   faultPoint('planned', 'retention');
 
-  const exported = { files: 0, rows: 0 };
   const leaving = plan.days.filter(isLetGo).map(({ day }) => day);
+  const horizon = trimHorizon(held.manifest, config.retention, now);
+  if (leaving.length > 0 || horizon !== null) held = await exportChanges(context, held, { look, lock });
+  const exported = { files: 0, rows: 0 };
   if (leaving.length > 0) {
     const onFile = ({ path, rows, bytes }: { path: string; rows: number; bytes: number }) => {
       exported.files += 1;
       exported.rows += rows;
       logger.info({ path, rows, bytes }, 'exported');
     };
-    // First what the events refer to: who campaigns and users were.
-    for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
-      const before = held.manifest[table.name].next;
-      const next = confirmedNext(table.name, look.sources, { config, before });
-      held = await exportOwned(held, table, next, { store, client });
-      held = (await bringOwnedTogether(held, table, { store })).held;
-      await lock.assertHeld();
-    }
     held = await exportEvents(held, extentOf(plan), { store, client, onFile });
     faultPoint('exported', 'retention');
   }
@@ -85,6 +82,9 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
   }
   const messagesGone = await letMessagesGo(client, config.retention.messages.ttlDays, now);
   await lock.assertHeld();
+  const trimmed = horizon === null ? null : await trim(context, held, horizon);
+  if (trimmed !== null) held = trimmed.held;
+  await lock.assertHeld();
   const filesRemoved = await sweep(context, held);
   const after = await readSizes(client, database);
   return {
@@ -93,9 +93,41 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
     exported,
     rowsGone: Math.max(0, rowsOf(before, leaving) - rowsOf(after, leaving)),
     messagesGone,
+    usersTrimmed: trimmed?.users ?? 0,
     filesRemoved,
     bytes: after.bytes,
   };
+}
+
+/** What the events refer to: who campaigns and users were. Before the events themselves. */
+async function exportChanges(
+  { config, client, store }: RetentionContext,
+  held: HeldManifest,
+  { look, lock }: { readonly look: Look; readonly lock: LeaseLock },
+): Promise<HeldManifest> {
+  let now = held;
+  for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
+    const before = now.manifest[table.name].next;
+    const next = confirmedNext(table.name, look.sources, { config, before });
+    now = await exportOwned(now, table, next, { store, client });
+    now = (await bringOwnedTogether(now, table, { store })).held;
+    await lock.assertHeld();
+  }
+  return now;
+}
+
+/** Old profile changes, once a day: what is left of each user is the base that stands for them. */
+async function trim(
+  { client, store }: RetentionContext,
+  held: HeldManifest,
+  horizon: number,
+): Promise<{ readonly held: HeldManifest; readonly users: number }> {
+  const { manifest } = held;
+  const { signal } = new AbortController();
+  const { users } = await trimProfileChanges({ client, store, signal, manifest, horizon });
+  faultPoint('changes-trimmed', 'retention');
+  const profile_changes = { ...manifest.profile_changes, trimmedTo: horizon };
+  return { users, held: await store.replaceManifest(held, { ...manifest, profile_changes }) };
 }
 
 /** A login that may not delete keeps what is not needed any more: no harm but its price. */

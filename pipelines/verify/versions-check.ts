@@ -1,19 +1,28 @@
 /** Holds `profile_versions` against a fold of every user's changes, some users at a time. */
 import { TupleParam } from '@clickhouse/client';
+import { ColdStore } from '../cold/cold-store.ts';
 import { partitionKey } from '../common/batch.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
+import { BasedHistories, type FoldableHistory, type WholeHistory } from '../profiles/based-histories.ts';
+import { foldStart, inEffectOrder } from '../profiles/fold/fold-profile.ts';
 import {
-  type FoldedVersion,
-  type FoldState,
-  foldOrdered,
-  foldStart,
-  inEffectOrder,
-  profileText,
-} from '../profiles/fold/fold-profile.ts';
-import { BYTES_AT_ONCE, CHANGES_AT_ONCE, endOfPiece } from '../profiles/fold-step.ts';
-import { Histories, placeOf, type StoredChange, type User } from '../profiles/histories.ts';
+  BYTES_AT_ONCE,
+  CHANGES_AT_ONCE,
+  ChangesLeft,
+  foldInPieces,
+  HELD_AT_ONCE,
+} from '../profiles/fold-pieces.ts';
+import type { StoredChange, User } from '../profiles/histories.ts';
 import { userKey } from '../profiles/touched-users.ts';
 import { explain } from './findings.ts';
+import {
+  expectedOf,
+  leadsTo,
+  type StoredVersion,
+  splitAt,
+  type Version,
+  versionOf,
+} from './seen-versions.ts';
 import type { VerifiedPartition } from './verdict.ts';
 import type { VerifyContext } from './verify-context.ts';
 
@@ -39,6 +48,9 @@ interface Instants {
   readonly to: number;
 }
 
+/** It was small a moment ago. */
+const NO_LIMITS = { changes: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
+
 const ALL_INSTANTS: Instants = { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
 
 interface Fault {
@@ -51,7 +63,7 @@ class VersionsCheck {
   readonly #topic: string;
   /** By partition, what had been made durable and folded when the check began. */
   readonly #nexts: ReadonlyMap<string, number>;
-  readonly #histories: Histories;
+  readonly #histories: BasedHistories;
   #checked = 0;
 
   constructor(context: VerifyContext, partitions: readonly VerifiedPartition[]) {
@@ -59,7 +71,9 @@ class VersionsCheck {
     this.#topic = partitions[0]?.source.topic ?? '';
     this.#nexts = new Map(partitions.map(({ source, next }) => [partitionKey(source), next ?? 0]));
     const { signal } = new AbortController();
-    this.#histories = new Histories({ client: context.client, signal });
+    const { client, container, prefix } = context;
+    const cold = async () => new ColdStore(container, prefix);
+    this.#histories = new BasedHistories({ client, signal, cold });
   }
 
   async run(): Promise<number> {
@@ -104,49 +118,85 @@ class VersionsCheck {
 
   async #checkGroup(users: readonly User[]): Promise<void> {
     if (users.length === 0) return;
-    const { retry } = this.#context;
-    const histories = await retry(() => this.#histories.read(users));
+    const found = await this.#context.retry(() => Array.fromAsync(this.#histories.each(users, HELD_AT_ONCE)));
+    const histories = new Map(found.map((one) => [userKey(one.tenantId, one.userId), one]));
     const stored = await this.#stored(users, ALL_INSTANTS);
     for (const user of users) {
       const key = userKey(user.tenantId, user.userId);
-      const faults = this.#compare(expectedOf(histories.get(key) ?? []), stored.get(key) ?? []);
-      if (faults.length > 0) await this.#lookAgain(user);
+      const history = histories.get(key);
+      if (history?.changes === null) await this.#checkLarge(user);
+      else if (!this.#isRight(history, stored.get(key) ?? [])) await this.#lookAgain(user);
     }
   }
 
-  /** Between the two readings the pipeline may have gone on: what it has begun since is not held against it. */
+  #isRight(history: FoldableHistory | undefined, stored: readonly Version[]): boolean {
+    const base = history?.isFromBase === true ? history.base : null;
+    const changes = history?.changes ?? [];
+    if (base === null) return this.#compare(expectedOf(changes), stored).length === 0;
+    const [older, newer] = splitAt(stored, base.baseAt);
+    this.#checked += older.length;
+    return leadsTo(older, base) && this.#compare(expectedOf(changes, base), newer).length === 0;
+  }
+
+  /**
+   * Between the two readings the pipeline may have gone on: what it has begun since is not held against it. Everything
+   * ever stored is read, so that a fault is named where it is.
+   */
   async #lookAgain(user: User): Promise<void> {
-    const key = userKey(user.tenantId, user.userId);
-    const stored = (await this.#stored([user], ALL_INSTANTS)).get(key) ?? [];
-    const history = (await this.#context.retry(() => this.#histories.read([user]))).get(key) ?? [];
-    if (!this.#isDue(history)) return;
-    for (const fault of this.#compare(expectedOf(history), stored)) this.#report(user, history, fault);
+    const { retry } = this.#context;
+    const stored = (await this.#stored([user], ALL_INSTANTS)).get(userKey(user.tenantId, user.userId)) ?? [];
+    const [found] = await retry(() => Array.fromAsync(this.#histories.each([user], NO_LIMITS)));
+    const { base = null, isFromBase = false } = found ?? {};
+    const history =
+      isFromBase && base !== null ? await retry(() => this.#histories.whole(user, base)) : found;
+    const changes = history?.changes ?? [];
+    if (!this.#isDue(changes)) return;
+    for (const fault of this.#compare(expectedOf(changes), stored)) this.#report(user, changes, fault);
   }
 
   /** A history that may not fit into memory, as the pipeline folds it: piece by piece. */
   async #checkLarge(user: User): Promise<void> {
-    const { retry } = this.#context;
-    const history = await retry(() => this.#histories.readWithoutAttributes(user));
-    if (!this.#isDue(history)) return;
-    const ordered = inEffectOrder(history);
-    let { state } = foldStart(ordered, 0);
-    let from = ALL_INSTANTS.from;
-    for (let start = 0; start < ordered.length; ) {
-      const end = endOfPiece(ordered, start);
-      const piece = ordered.slice(start, end);
-      const [first, last] = [piece[0] as StoredChange, piece.at(-1) as StoredChange];
-      const texts = await retry(() => this.#histories.readAttributes(user, first.changedAt, last.changedAt));
-      const whole = piece.map((change) => ({ ...change, attributes: texts.get(placeOf(change)) ?? null }));
-      const expected: Version[] = [];
-      for (const version of foldOrdered(whole, state)) {
-        state = { profile: version.profile, versions: version.version } satisfies FoldState;
-        expected.push(versionOf({ ...version, validTo: version.validTo ?? ordered[end]?.changedAt ?? null }));
+    for (;;) {
+      try {
+        return await this.#checkPieces(user, await this.#context.retry(() => this.#histories.long(user)));
+      } catch (error) {
+        if (!(error instanceof ChangesLeft)) throw error;
       }
-      const to = end === ordered.length ? ALL_INSTANTS.to : last.changedAt;
-      const stored = (await this.#stored([user], { from, to })).get(userKey(user.tenantId, user.userId));
-      for (const fault of this.#compare(expected, stored ?? [])) this.#report(user, history, fault);
-      [start, from] = [end, to + 1];
     }
+  }
+
+  async #checkPieces(user: User, history: WholeHistory): Promise<void> {
+    const { retry } = this.#context;
+    const { histories } = this.#histories;
+    if (!this.#isDue(history.changes)) return;
+    const base = history.isFromBase ? history.base : null;
+    if (base !== null && (await this.#countBefore(user, base.baseAt)) !== base.state.versions)
+      return this.#checkPieces(user, await retry(() => this.#histories.whole(user, base)));
+    const ordered = inEffectOrder(history.changes);
+    const end = ordered.at(-1)?.changedAt ?? null;
+    const { state } = foldStart(ordered, 0, base?.state);
+    const attributesOf = history.hasAttributes
+      ? null
+      : (...of: Parameters<typeof histories.readAttributes>) => retry(() => histories.readAttributes(...of));
+    let from = base?.baseAt ?? ALL_INSTANTS.from;
+    for await (const versions of foldInPieces(ordered, { user, state, attributesOf })) {
+      const expected = Array.from(versions, versionOf);
+      const last = expected.at(-1)?.validFrom ?? from;
+      const to = last === end ? ALL_INSTANTS.to : last;
+      const stored = (await this.#stored([user], { from, to })).get(userKey(user.tenantId, user.userId));
+      for (const fault of this.#compare(expected, stored ?? [])) this.#report(user, history.changes, fault);
+      from = to + 1;
+    }
+  }
+
+  async #countBefore({ tenantId, userId }: User, instant: number): Promise<number> {
+    const [row] = await this.#select<readonly [string]>(
+      `SELECT toString(count()) FROM profile_versions FINAL WHERE tenant_id = {tenantId:String}
+         AND user_id = {userId:String} AND toUnixTimestamp64Milli(valid_from) < {instant:Int64}`,
+      { tenantId, userId, instant },
+    );
+    this.#checked += Number(row?.[0] ?? 0);
+    return Number(row?.[0] ?? 0);
   }
 
   #isDue(history: readonly StoredChange[]): boolean {
@@ -213,41 +263,4 @@ class VersionsCheck {
     const { client, retry } = this.#context;
     return retry(() => selectRows<Row>(client, query, parameters));
   }
-}
-
-type StoredVersion = readonly [
-  tenantId: string,
-  userId: string,
-  validFrom: string,
-  validTo: string | null,
-  version: string,
-  deleted: boolean,
-  attributes: string,
-  changeIds: readonly string[],
-  recordedAt: string,
-];
-
-/** All of a version that a reader can see, as one text. */
-interface Version {
-  readonly validFrom: number;
-  readonly text: string;
-}
-
-function expectedOf(history: readonly StoredChange[]): Version[] {
-  return Array.from(foldOrdered(inEffectOrder(history)), versionOf);
-}
-
-function versionOf({ validFrom, validTo, version, profile, changeIds, recordedAt }: FoldedVersion): Version {
-  const rest = [version, profile === null, profileText(profile), changeIds, recordedAt] as const;
-  const [number, deleted, attributes, ids, recorded] = rest;
-  const row = [
-    String(validFrom),
-    validTo === null ? null : String(validTo),
-    String(number),
-    deleted,
-    attributes,
-    ids,
-    String(recorded),
-  ];
-  return { validFrom, text: JSON.stringify(row) };
 }

@@ -24,6 +24,7 @@ vi.setConfig({ testTimeout: 1_500_000, hookTimeout: 180_000 });
 const STEP = 5;
 const TTL_DAYS = 30;
 const MESSAGE_DAYS = 60;
+const CHANGE_DAYS = 45;
 /** Where a run is killed, in the order in which they are tried; one that was not come to is tried again. */
 const POINTS = [
   'planned',
@@ -42,6 +43,9 @@ const POINTS = [
   'days-let-go',
   'messages-chosen',
   'messages-deleted',
+  'bases-written',
+  'changes-deleted',
+  'changes-trimmed',
   'file-removed',
 ];
 
@@ -76,6 +80,7 @@ function settings(day: number, maxBytes: number | null): RetentionSettings {
   return {
     tracking: { ttlDays: TTL_DAYS + since },
     messages: { ttlDays: MESSAGE_DAYS + since },
+    profileChanges: { ttlDays: CHANGE_DAYS + since },
     maxBytes,
     replacedFilesGraceMs: 60_000,
   };

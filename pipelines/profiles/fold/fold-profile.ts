@@ -104,7 +104,7 @@ export interface FoldState {
   readonly versions: number;
 }
 
-const NOTHING_FOLDED: FoldState = { profile: emptyObject(), versions: 0 };
+export const NOTHING_FOLDED: FoldState = { profile: emptyObject(), versions: 0 };
 
 /** The changes that count, in the order in which they apply. */
 export function inEffectOrder<Change extends ProfileChange>(changes: readonly Change[]): Change[] {
@@ -115,16 +115,19 @@ export function inEffectOrder<Change extends ProfileChange>(changes: readonly Ch
  * Where a fold may begin so that the versions from `ordered[index]` on come out right: at the last change before it that
  * leaves nothing of what came earlier. Always at the beginning of an instant.
  * @param ordered as `inEffectOrder` gives them; attributes are not looked at
+ * @param before what the changes before `ordered` have come to
  */
 export function foldStart(
   ordered: readonly ProfileChange[],
   index: number,
+  before: FoldState = NOTHING_FOLDED,
 ): { readonly index: number; readonly state: FoldState } {
   let start = index;
   while (start > 0 && ordered[start]?.op === 'PATCH') start -= 1;
   while (start > 0 && ordered[start - 1]?.changedAt === ordered[start]?.changedAt) start -= 1;
   const earlier = new Set(ordered.slice(0, start).map(({ changedAt }) => changedAt));
-  return { index: start, state: { profile: emptyObject(), versions: earlier.size } };
+  const profile = start === 0 ? before.profile : emptyObject();
+  return { index: start, state: { profile, versions: before.versions + earlier.size } };
 }
 
 /**

@@ -1,13 +1,17 @@
 /** The profiles pipeline on real services: whatever order changes come in, the versions are those of one fold over all. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Batch } from '../../../pipelines/common/batch.ts';
 import type { DeadLetterCodeName } from '../../../pipelines/common/dead-letters/codes.ts';
 import type { Sink } from '../../../pipelines/common/sink.ts';
-import { foldProfile, type ProfileChange } from '../../../pipelines/profiles/fold/fold-profile.ts';
+import { foldProfile } from '../../../pipelines/profiles/fold/fold-profile.ts';
 import { createProfilesPipeline } from '../../../pipelines/profiles/pipeline.ts';
 import { LedgerHarness, type Sent } from '../../helpers/ledger-harness.ts';
 import { change, NOON } from '../../helpers/ledger-values.ts';
+import {
+  changeBatch,
+  type RecordedChange,
+  versionsOf as storedVersions,
+} from '../../helpers/profile-changes.ts';
 import { eventually } from '../../helpers/runner-harness.ts';
 
 const DAY_MS = 86_400_000;
@@ -21,39 +25,10 @@ beforeAll(async () => {
 });
 afterAll(() => ledger[Symbol.asyncDispose]());
 
-/** A change and where it stands in Kafka. */
-interface Recorded {
-  readonly user_id: string;
-  readonly change_id: string;
-  readonly op: ProfileChange['op'];
-  readonly changed_at: number;
-  readonly source_version: number | null;
-  readonly attributes: string | null;
-  readonly recordedAt: number;
-  readonly partition: number;
-  readonly offset: number;
-}
+type Recorded = RecordedChange;
 
-function batchOf(tenant_id: string, records: readonly Recorded[]): Batch {
-  const [first] = records;
-  if (first === undefined) throw new RangeError('an empty batch');
-  const batch = ledger.batch('profiles', [], { partition: first.partition });
-  const sent = records.map(
-    ({ recordedAt, partition: _, offset: __, ...value }): Sent => ({
-      value: ledger.encode('profiles', change({ tenant_id, ...value })),
-      key: Buffer.from(`${tenant_id}/${value.user_id}`),
-      timestamp: recordedAt,
-    }),
-  );
-  const { records: kafka } = ledger.batch('profiles', sent, { partition: first.partition });
-  return {
-    ...batch,
-    first: first.offset,
-    last: records.at(-1)?.offset ?? first.offset,
-    bytes: 1,
-    records: Array.from(kafka, (record, index) => ({ ...record, offset: records[index]?.offset ?? 0 })),
-  };
-}
+const batchOf = (tenant: string, records: readonly Recorded[]) => changeBatch(ledger, tenant, records);
+const versionsOf = (tenant: string) => storedVersions(ledger, tenant);
 
 function foldOf(topicId: string, records: readonly Recorded[]) {
   return foldProfile(
@@ -70,22 +45,6 @@ function foldOf(topicId: string, records: readonly Recorded[]) {
         offset,
       }),
     ),
-  );
-}
-
-/** What the table holds of a tenant, user by user, in the fold's own shape. */
-async function versionsOf(tenant: string): Promise<Record<string, unknown[]>> {
-  const rows = await ledger.rows<{ user_id: string } & Record<string, unknown>>(
-    `SELECT user_id, version, toUnixTimestamp64Milli(valid_from) AS validFrom, toUnixTimestamp64Milli(valid_to) AS validTo,
-       deleted, attributes, toUnixTimestamp64Milli(recorded_at) AS recordedAt, change_ids AS changeIds
-     FROM profile_versions FINAL WHERE tenant_id = {tenant:String} ORDER BY user_id, valid_from`,
-    { tenant },
-  );
-  return Object.fromEntries(
-    Object.entries(Object.groupBy(rows, ({ user_id }) => user_id)).map(([user, versions = []]) => [
-      user,
-      versions.map(({ user_id: _, ...version }) => version),
-    ]),
   );
 }
 

@@ -206,7 +206,7 @@ test('profile changes that have gone are looked for in the cold tier too', async
   const files = await store.writeList('tracking/profile_changes/', fileListOf([file]));
   const now = await store.replaceManifest(held, {
     ...held.manifest,
-    profile_changes: { next: { [source]: 2 }, pending: null, files },
+    profile_changes: { next: { [source]: 2 }, pending: null, trimmedTo: null, files },
   });
   await client.command({
     query: 'CREATE TABLE kept_changes ENGINE = Memory AS SELECT * FROM profile_changes',

@@ -47,6 +47,8 @@ test('every user of a flush is asked about, however long the ids are', async () 
     pipeline: 'profiles',
     client,
     signal: new AbortController().signal,
+    // Not asked: nobody has a base.
+    cold: () => Promise.reject(new Error('there is no cold tier')),
   });
   const source = { topic: 'profile.changes', topicId: '0'.repeat(32), partition: 0 };
   const batch: Batch = { source, first: 0, last: 0, records: [], bytes: 0 };
