@@ -166,11 +166,11 @@ export class ColdTier {
    * @throws {Outage}
    */
   async refresh(name: ColdName): Promise<boolean> {
-    const { etag } = this.#held;
+    const { manifest } = this;
     await this.#readManifest();
-    if (etag === this.#held.etag) return false;
-    await this.read(name);
-    return true;
+    const isNew = manifest !== this.manifest;
+    if (isNew) await this.read(name);
+    return isNew;
   }
 
   /** Whether the cold tier has the row of an offset; the row counts as met from now on. */
@@ -269,12 +269,10 @@ export class ColdTier {
 
   #note(source: string, offset: number, { sources }: ReadTable): void {
     if (this.#flags.get(source, offset) === 0) this.#flags.set(source, offset, THERE);
-    const span = sources.get(source);
-    if (span === undefined) sources.set(source, { first: offset, last: offset });
-    else {
-      span.first = Math.min(span.first, offset);
-      span.last = Math.max(span.last, offset);
-    }
+    const span = sources.get(source) ?? { first: offset, last: offset };
+    span.first = Math.min(span.first, offset);
+    span.last = Math.max(span.last, offset);
+    sources.set(source, span);
   }
 
   /** What is gone may have been replaced since the manifest was read. */
@@ -283,9 +281,9 @@ export class ColdTier {
     if (!(error instanceof DamagedColdFile)) throw error;
     const detail = error.message.replace(`${path} is damaged: `, '');
     if (!(error instanceof ColdBlobGone)) return this.#report('cold_file_damaged', path, detail);
-    const { etag } = this.#held;
+    const { manifest } = this;
     await this.#readManifest();
-    if (etag === this.#held.etag) this.#report('cold_file_missing', path);
+    if (manifest === this.manifest) this.#report('cold_file_missing', path);
   }
 
   #report(code: VerifyCode, path: string, detail = ''): void {

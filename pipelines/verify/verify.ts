@@ -43,7 +43,8 @@ async function run(
   { startedAt, roles, scope, isDeep }: VerifyQuestion & { readonly startedAt: number },
 ): Promise<Verdict> {
   const { findings, cold, clock } = own;
-  if (!isDeep) await cold.checkPresence();
+  // Also where every byte is read: only so it is seen that a file has become longer.
+  await cold.checkPresence();
   const partitions: VerifiedPartition[] = [];
   const gaps: KnownGap[] = [];
   for (const role of roles) {
