@@ -2,6 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import type { ArchivePlace } from '../archive/listing.ts';
 import type { Discrepancy } from '../archive/verify.ts';
+import type { ContainerClient } from '../common/blob/container.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Logger } from '../common/logger.ts';
 import { retryOutage } from '../common/retry.ts';
@@ -10,7 +11,10 @@ import { planTopic, type TopicPlan } from './plan.ts';
 
 export interface RestoreContext {
   readonly config: Config;
+  /** For reading alone: of the many requests of a listing each is tried several times. */
   readonly place: ArchivePlace;
+  /** For the lock of retention and the manifest, where a second try would not know of the first. */
+  readonly container: ContainerClient;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Ends the waiting for what is away. */

@@ -26,6 +26,9 @@ import { type Loaded, loadTopics } from './to-clickhouse.ts';
 import { sendTopic } from './to-kafka.ts';
 import { restoreAll } from './whole-ledger.ts';
 
+/** Of one request. */
+const READ_TRIES = 5;
+
 /** What stands in ClickHouse in the end, or in the topic. */
 interface Result {
   readonly records: number;
@@ -71,10 +74,14 @@ function say(line: string): void {
 }
 
 function contextOf({ config, logger, clock }: CommandContext, options: RestoreOptions): RestoreContext {
-  const place: ArchivePlace = { container: createContainer(config), prefix: config.blob.prefix };
+  const place: ArchivePlace = {
+    container: createContainer(config, { maxTries: READ_TRIES }),
+    prefix: config.blob.prefix,
+  };
   return {
     config,
     place,
+    container: createContainer(config),
     logger,
     clock,
     signal: new AbortController().signal,
@@ -105,8 +112,9 @@ async function toClickHouse(
   const choice = choiceOf(options);
   const topics = chosenTopics(config, named, choice);
   const keepForMs = options.keepFor ?? DEFAULT_KEEP_FOR_MS;
-  await requireTables(context, client);
-  const { container, prefix } = context.place;
+  await requireTables(context);
+  const { container, place } = context;
+  const { prefix } = place;
   const onWait = (holder: string) => say(`waiting for retention to end (${holder})`);
   const days = await retryOutage(() => EventDays.read({ container, prefix, client, config, clock, onWait }), {
     retry: config.retry,
@@ -138,7 +146,7 @@ async function all(
   client: ClickHouseClient,
   options: RestoreOptions,
 ): Promise<Result> {
-  await requireTables(running, client);
+  await requireTables(running);
   const isKafkaThere = await assertNoneRun(context, { isForced: options.force === true, say });
   const { loaded, segments, partitions } = await restoreAll(running, { client, by: userInfo().username });
   const names: readonly PipelineName[] = ['tracking', 'profiles'];
@@ -174,10 +182,7 @@ async function toKafka(
 }
 
 /** @throws {UsageError} they are not there */
-async function requireTables(
-  { config, logger, signal }: RestoreContext,
-  client: ClickHouseClient,
-): Promise<void> {
+async function requireTables({ config, logger, signal }: RestoreContext): Promise<void> {
   const { database } = config.clickhouse;
   const wanted = [
     'events',
@@ -187,20 +192,21 @@ async function requireTables(
     'progress',
     'archive_segments',
   ];
-  // Asked without the database, which may not be there: naming it would be an error of another kind.
-  const found = await retryOutage(
-    () =>
-      selectRows<[string]>(
-        client,
-        'SELECT name FROM system.tables WHERE database = {database:String} AND has({wanted:Array(String)}, name)',
-        { database, wanted },
-      ).catch((error: unknown) => {
-        if ((error as { type?: unknown }).type === 'UNKNOWN_DATABASE') return [];
-        throw error;
-      }),
-    { retry: config.retry, logger, signal, what: 'asking for the tables' },
-  );
-  if (found.length === wanted.length) return;
+  // A client that is in a database which is not there would only hear that.
+  const client = createClickHouse(config, { database: null });
+  const query =
+    'SELECT name FROM system.tables WHERE database = {database:String} AND has({wanted:Array(String)}, name)';
+  try {
+    const found = await retryOutage(() => selectRows<[string]>(client, query, { database, wanted }), {
+      retry: config.retry,
+      logger,
+      signal,
+      what: 'asking for the tables',
+    });
+    if (found.length === wanted.length) return;
+  } finally {
+    await client.close();
+  }
   throw new UsageError(
     `the database ${database} has no tables of this release: run campaign-ledger migrate first, which makes them`,
   );

@@ -35,9 +35,9 @@ export interface WholeRestored {
  * @throws {LockTaken} @throws {LockLost} @throws {UnreadableSegment} @throws {DamagedArchive}
  */
 export async function restoreAll(context: RestoreContext, request: WholeRequest): Promise<WholeRestored> {
-  const { config, place, logger, clock, signal, say } = context;
+  const { config, place, container, logger, clock, signal, say } = context;
   const { client } = request;
-  const { container, prefix } = place;
+  const { prefix } = place;
   const retry = <T>(what: string, work: () => Promise<T>) =>
     retryOutage(work, { retry: config.retry, logger, signal, what });
   const onWait = (holder: string) => say(`waiting for retention to end (${holder})`);
