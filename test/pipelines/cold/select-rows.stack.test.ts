@@ -1,8 +1,16 @@
 /** What goes from ClickHouse into the cold tier: each row once, in the order of the files, none that is there already. */
+import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { CAMPAIGNS, type ColdTable, EVENTS, PROFILE_CHANGES } from '../../../pipelines/cold/cold-table.ts';
+import {
+  CAMPAIGNS,
+  type ColdTable,
+  EVENTS,
+  ownerOf,
+  PROFILE_CHANGES,
+} from '../../../pipelines/cold/cold-table.ts';
 import { assertGrown, isNew, isWithin } from '../../../pipelines/cold/exported.ts';
+import { coldRowOf, ownerOfRow } from '../../../pipelines/cold/row-binary.ts';
 import { selectColdRows } from '../../../pipelines/cold/select-rows.ts';
 import { sortedRows } from '../../helpers/cold-rows.ts';
 import { dayText, insertRows, isEventIn, plausible, SOURCES } from '../../helpers/cold-table-rows.ts';
@@ -37,6 +45,22 @@ describe.each([EVENTS, PROFILE_CHANGES, CAMPAIGNS].map((table) => [table.name, t
       await insertRows(ledger, table, rows.toReversed());
       await insertRows(ledger, table, rows.slice(50, 150));
       expect(await selected(table, EVERYTHING)).toEqual(rows);
+    });
+
+    it('are the same rows in the bytes that ClickHouse makes of them', async () => {
+      const columns = table.columns.map(({ name }) => name).join(', ');
+      for (const row of rows.slice(0, 20)) {
+        const [source, offset] = row.slice(-3);
+        const { stream } = await ledger.client.exec({
+          query: `SELECT ${columns} FROM ${table.name}
+                  WHERE source = {source:String} AND offset = {offset:UInt64} LIMIT 1 FORMAT RowBinary`,
+          query_params: { source, offset: String(offset) },
+        });
+        const bytes = await buffer(stream);
+        expect(coldRowOf(table, bytes)).toEqual(row);
+        expect(ownerOfRow(bytes)).toEqual(ownerOf(table, row));
+        expect(() => coldRowOf(table, bytes.subarray(0, -1))).toThrow(RangeError);
+      }
     });
   },
 );
