@@ -213,7 +213,9 @@ export const configSchema = withLimits(
       tracking: tables({ ttlDays: 90 }),
       messages: tables({ ttlDays: 730 }),
       profileChanges: tables({ ttlDays: null }),
-      maxBytes: bytes({ least: MIB, most: Number.MAX_SAFE_INTEGER }).nullable().default(null),
+      maxBytes: bytes({ least: 64 * KIB, most: Number.MAX_SAFE_INTEGER })
+        .nullable()
+        .default(null),
       lowWaterPercent: count({ most: 100 }).default(90),
       intervalMs: milliseconds(1_000).nullable().default(3_600_000),
       replacedFilesGraceMs: longMilliseconds(60_000).default(DAY_MS),

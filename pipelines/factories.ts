@@ -15,7 +15,9 @@ export const PIPELINE_NAMES = Object.keys(PIPELINE_FACTORIES) as PipelineName[];
 export function pipelineName(name: string): PipelineName {
   const known = PIPELINE_NAMES.find((one) => one === name);
   if (known === undefined) {
-    throw new UsageError(`there is no pipeline '${name}'; there are ${PIPELINE_NAMES.join(', ')}`);
+    throw new UsageError(
+      `there is no pipeline '${name}'; there are ${PIPELINE_NAMES.join(', ')} (and, for run, retention)`,
+    );
   }
   return known;
 }

@@ -28,7 +28,7 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   },
   {
     name: 'run',
-    description: 'run pipelines: tracking, archive, profiles; all of them when none is named',
+    description: 'run tracking, archive, profiles, retention; all of them when none is named',
     load: async () => [(await import('./run-command.ts')).registerRunCommand],
   },
   {
@@ -50,6 +50,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     name: 'dead-letters',
     description: 'records that were refused: list them, look at one, send them back',
     load: async () => [(await import('./dead-letters/dead-letters-command.ts')).registerDeadLettersCommands],
+  },
+  {
+    name: 'retention',
+    description: 'what leaves ClickHouse by time and space, and why the rest does not',
+    load: async () => [(await import('./retention/retention-command.ts')).registerRetentionCommands],
   },
   {
     name: 'report',

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { type CommandContext, EXIT, type ExitCode, withConfig } from './command-context.ts';
 import { endAtOnce } from './common/end-at-once.ts';
 import { onEndingSignals } from './common/ending-signals.ts';
-import type { PipelineProcess } from './common/runner/process.ts';
+import { UsageError } from './common/errors.ts';
+import type { Companion, PipelineProcess } from './common/runner/process.ts';
 import { PIPELINE_FACTORIES, PIPELINE_NAMES, pipelineName } from './factories.ts';
 
 /**
@@ -17,19 +18,39 @@ export function registerRunCommand(program: Command): void {
   process.env.UV_THREADPOOL_SIZE ??= THREAD_POOL_SIZE;
   program
     .command('run')
-    .description('run pipelines: tracking, archive, profiles; all of them when none is named')
+    .description('run tracking, archive, profiles, retention; all of them when none is named')
     .argument('[pipelines...]', 'which of them')
     .action(withConfig(runCommand));
 }
 
 async function runCommand(context: CommandContext, names: string[]): Promise<ExitCode> {
-  const chosen = names.length === 0 ? PIPELINE_NAMES : [...new Set(names.map(pipelineName))];
+  const { intervalMs } = context.config.retention;
+  const pipelines = names.filter((name) => name !== RETENTION);
+  const isAskedFor = pipelines.length < names.length;
+  if (isAskedFor && intervalMs === null)
+    throw new UsageError('run retention: retention.intervalMs is null, so it never runs by itself; set it');
+  const chosen = names.length === 0 ? PIPELINE_NAMES : [...new Set(pipelines.map(pipelineName))];
   const { startProcess } = await import('./common/runner/process.ts');
   const creators = await Promise.all(chosen.map((name) => PIPELINE_FACTORIES[name]()));
-  const running = await startProcess(context, creators);
+  const companions =
+    intervalMs !== null && (isAskedFor || names.length === 0)
+      ? [await retentionEvery(context, intervalMs)]
+      : [];
+  const running = await startProcess(context, creators, companions);
   endOnSignals(context, running);
   await running.finished;
   return EXIT.ok;
+}
+
+/** Not a pipeline: it reads no topic, and the process goes on when it fails. */
+const RETENTION = 'retention';
+
+async function retentionEvery(
+  { config, logger, clock }: CommandContext,
+  intervalMs: number,
+): Promise<Companion> {
+  const { scheduleRetention } = await import('./retention/schedule.ts');
+  return ({ registry, signal }) => scheduleRetention({ config, logger, clock, registry, intervalMs, signal });
 }
 
 /** The first signal drains; the second ends the process at once. What was not yet durable is read again either way. */

@@ -18,11 +18,14 @@ export interface Intent extends OffsetRange {
   readonly schemas: readonly number[];
 }
 
-export interface Head {
+export interface Position {
   /** Where the archive of this partition begins: without it, nobody would miss the first segments. */
   readonly begin: number;
   /** The next offset that the archive needs: the end of the chain of segments. */
   readonly next: number;
+}
+
+export interface Head extends Position {
   /** A batch that may be written in part; begins at `next`. */
   readonly intent: Intent | null;
 }
@@ -90,6 +93,8 @@ export class HeadStore {
     try {
       const { etag } = await this.#blob(source).upload(text, Buffer.byteLength(text), {
         conditions,
+        // So that a listing shows where all partitions are.
+        metadata: { begin: String(head.begin), next: String(head.next) },
         blobHTTPHeaders: { blobContentType: 'application/json' },
       });
       if (etag === undefined) throw new Outage('blob', 'a head was replaced, but its ETag did not come back');

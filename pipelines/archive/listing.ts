@@ -61,7 +61,14 @@ export async function listHeads(
   return heads;
 }
 
-async function* listFolder({ container, prefix }: ArchivePlace, folder: string): AsyncGenerator<ListedBlob> {
+/**
+ * What lies in a folder, named without the prefix and with its `/`.
+ * @throws {Outage} the store cannot be asked
+ */
+export async function* listFolder(
+  { container, prefix }: ArchivePlace,
+  folder: string,
+): AsyncGenerator<ListedBlob> {
   const blobs = container.listBlobsFlat({ prefix: prefix + folder, includeMetadata: true });
   for await (const { name, properties, metadata } of listed(blobs)) {
     // Accounts with a hierarchical namespace list their folders too.
@@ -77,7 +84,7 @@ async function* listFolder({ container, prefix }: ArchivePlace, folder: string):
 }
 
 /** @throws {Outage} the store cannot be asked */
-export async function* listed(blobs: AsyncIterable<BlobItem>): AsyncGenerator<BlobItem> {
+export async function* listed<Item = BlobItem>(blobs: AsyncIterable<Item>): AsyncGenerator<Item> {
   try {
     yield* blobs;
   } catch (error) {

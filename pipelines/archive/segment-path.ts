@@ -18,6 +18,7 @@ export interface SegmentName extends PartitionRef, OffsetRange {
 /** Top folders of the two kinds. */
 export const DECODABLE_FOLDER = 'raw';
 export const UNDECODABLE_FOLDER = 'undecodable';
+export const HEADS_FOLDER = 'heads';
 
 /**
  * `raw/<topic>/dt=YYYY-MM-DD/hour=HH/<partition>-<first>-<last>-s<schema id>-<topic id>.avro`, and without the schema
@@ -64,7 +65,7 @@ export function parseSegmentPath(path: string): SegmentName | null {
 
 /** `heads/<topic>/<topic id>/<partition>.json` */
 export function headPath({ topic, topicId, partition }: PartitionRef): string {
-  return `heads/${topic}/${topicId}/${partition}.json`;
+  return `${HEADS_FOLDER}/${topic}/${topicId}/${partition}.json`;
 }
 
 const LAST_TIME = Date.UTC(9999, 11, 31, 23);

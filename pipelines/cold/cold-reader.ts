@@ -1,7 +1,7 @@
 /** One owner's rows out of the cold tier, in few requests. */
 import type { ColdStore } from './cold-store.ts';
 import { type ColdRow, type ColdTable, EVENTS, type Owner } from './cold-table.ts';
-import { filesOf, type ListedFile } from './file-list.ts';
+import { filesOf } from './file-list.ts';
 import type { ListedFiles, Manifest } from './manifest.ts';
 import { ParquetReader } from './read-parquet.ts';
 
@@ -14,8 +14,9 @@ const MONTHS_AT_ONCE = 8;
 /**
  * Every exported event of a user, month by month: what came of a message may lie in any month after it, and the first
  * recorded copy of an event in any at all. For each month the list of its files, and of each file that the user is in
- * (one; two while the month goes on) its metadata and the user's row groups.
+ * (one; two while the month goes on) the user's row groups: two requests a month, or three.
  * @throws {Outage}
+ * @throws {ColdBlobGone} it was replaced, and the manifest that is held is an old one; or somebody has deleted it
  * @throws {DamagedColdFile}
  */
 export async function coldEventsOf(store: ColdFiles, manifest: Manifest, user: Owner): Promise<ColdRow[]> {
@@ -31,10 +32,9 @@ export async function coldEventsOf(store: ColdFiles, manifest: Manifest, user: O
 
 /**
  * One owner's rows of one list of files: the list, and of each file that the owner is in (one; two while newer ones are
- * not yet brought together with older ones) its metadata and the owner's row groups.
+ * not yet brought together with older ones) the owner's row groups.
  * @param listed null: no file yet
- * @throws {Outage}
- * @throws {DamagedColdFile}
+ * @throws as `coldEventsOf`
  */
 export async function coldRowsOf(
   store: ColdFiles,
@@ -43,13 +43,6 @@ export async function coldRowsOf(
 ): Promise<ColdRow[]> {
   if (listed === null) return [];
   const files = filesOf(await store.readList(listed), owner);
-  return (await Promise.all(files.map((file) => rowsIn(store, table, { file, owner })))).flat();
-}
-
-async function rowsIn(
-  store: ColdFiles,
-  table: ColdTable,
-  { file, owner }: { readonly file: ListedFile; readonly owner: Owner },
-): Promise<ColdRow[]> {
-  return (await ParquetReader.open(table, store.file(file))).rowsOf(owner);
+  const rows = await Promise.all(files.map((file) => ParquetReader.rowsOf(table, store.file(file), owner)));
+  return rows.flat();
 }

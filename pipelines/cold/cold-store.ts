@@ -16,11 +16,13 @@ import {
   parseManifest,
   summary,
 } from './manifest.ts';
-import { DamagedColdFile, ParquetReader, type StoredFile } from './read-parquet.ts';
+import { DamagedColdFile, groupPlacesIn, ParquetReader, type StoredFile } from './read-parquet.ts';
 import { RowDigest } from './row-digest.ts';
 import { type FileFacts, ParquetFile } from './write-parquet.ts';
 
 export const COLD_FOLDER = 'tracking/';
+/** As the exports name them. */
+const OUR_FILE = /\/(?:day=|part-|new-)[^/]+\.parquet$|\/files-[0-9a-f]{16}\.json$/;
 const MANIFEST = `${COLD_FOLDER}manifest.json`;
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
@@ -35,14 +37,24 @@ export interface HeldManifest {
   readonly etag: string | null;
 }
 
+/** There is no such blob: who holds an older manifest reads it again, and asks for what took its place. */
+export class ColdBlobGone extends DamagedColdFile {
+  override readonly name = 'ColdBlobGone';
+}
+
+/** One answer that was read: of which blob (without the prefix), and how many bytes. */
+export type OnRead = (path: string, bytes: number) => void;
+
 export class ColdStore {
   readonly #container: ContainerClient;
   readonly #prefix: string;
+  readonly #onRead: OnRead;
 
   /** @param prefix `blob.prefix` of the configuration */
-  constructor(container: ContainerClient, prefix: string) {
+  constructor(container: ContainerClient, prefix: string, onRead: OnRead = () => {}) {
     this.#container = container;
     this.#prefix = prefix;
+    this.#onRead = onRead;
   }
 
   /**
@@ -190,7 +202,7 @@ export class ColdStore {
   /** Of a file that an earlier attempt has written: its rows may be compressed otherwise. */
   async #sizesOf(
     path: string,
-  ): Promise<Pick<ListedFile, 'bytes' | 'footerBytes' | 'footerSha256' | 'sha256'>> {
+  ): Promise<Pick<ListedFile, 'bytes' | 'footerBytes' | 'footerSha256' | 'sha256' | 'groups'>> {
     return this.#existing(path, async () => {
       const sha256 = createHash('sha256');
       let tail: Buffer = Buffer.alloc(0);
@@ -203,13 +215,51 @@ export class ColdStore {
         tail = Buffer.concat([tail, some]).subarray(-MOST_FOOTER_BYTES);
       }
       const footerBytes = tail.length < 8 ? 0 : tail.readUInt32LE(tail.length - 8) + 8;
-      const footerSha256 = hash('sha256', tail.subarray(-footerBytes));
-      return { bytes, footerBytes, footerSha256, sha256: sha256.digest('hex') };
+      const footer = tail.subarray(-footerBytes);
+      return {
+        bytes,
+        footerBytes,
+        footerSha256: hash('sha256', footer),
+        sha256: sha256.digest('hex'),
+        groups: parsed(path, () => groupPlacesIn(footer)),
+      };
     });
   }
 
-  file({ path, bytes, footerBytes, footerSha256 }: ListedFile): StoredFile {
+  /**
+   * Every Parquet file and list of files that is there, whether anything names it or not. Other blobs are not ours.
+   * @throws {Outage}
+   */
+  async *files(): AsyncGenerator<{ readonly path: string; readonly modifiedAt: number }> {
+    const folder = this.#prefix + COLD_FOLDER;
+    try {
+      for await (const { name, properties } of this.#container.listBlobsFlat({ prefix: folder })) {
+        const path = name.slice(this.#prefix.length);
+        if (OUR_FILE.test(path)) yield { path, modifiedAt: properties.lastModified.getTime() };
+      }
+    } catch (error) {
+      throw blobFault(error);
+    }
+  }
+
+  /** @throws {Outage} */
+  async remove(path: string): Promise<void> {
+    await this.#blob(path)
+      .deleteIfExists()
+      .catch((error: unknown) => {
+        throw blobFault(error);
+      });
+  }
+
+  file({
+    path,
+    bytes,
+    footerBytes,
+    footerSha256,
+    groups,
+  }: ListedFile): StoredFile & Pick<ListedFile, 'groups'> {
     return {
+      groups,
       path,
       bytes,
       footerBytes,
@@ -217,7 +267,9 @@ export class ColdStore {
       read: (start, end) =>
         this.#existing(path, async () => {
           const { readableStreamBody } = await this.#blob(path).download(start, end - start);
-          return readableStreamBody === undefined ? Buffer.alloc(0) : buffer(readableStreamBody);
+          const bytes = await buffer(readableStreamBody ?? Readable.from([]));
+          this.#onRead(path, bytes.length);
+          return bytes;
         }),
     };
   }
@@ -229,7 +281,9 @@ export class ColdStore {
   async #download(path: string): Promise<{ text: string; etag: string }> {
     const { readableStreamBody, etag } = await this.#blob(path).download();
     if (etag === undefined) throw new Outage('blob', `${path} came without its ETag`);
-    return { text: (await buffer(readableStreamBody ?? Readable.from([]))).toString('utf8'), etag };
+    const bytes = await buffer(readableStreamBody ?? Readable.from([]));
+    this.#onRead(path, bytes.length);
+    return { text: bytes.toString('utf8'), etag };
   }
 
   /** Creates, never replaces. @returns false when there is one already */
@@ -250,7 +304,7 @@ export class ColdStore {
     try {
       return await read();
     } catch (error) {
-      if (isMissing(error)) throw new DamagedColdFile(`${path} is gone`, { cause: error });
+      if (isMissing(error)) throw new ColdBlobGone(`${path} is gone`, { cause: error });
       if (blobErrorCode(error) === 'InvalidRange')
         throw new DamagedColdFile(`${path} is damaged: it is shorter than it was`, { cause: error });
       throw blobFault(error);

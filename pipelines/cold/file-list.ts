@@ -20,6 +20,8 @@ const fileSchema = z.object({
   digest: hex(16),
   first: owner,
   last: owner,
+  /** `GroupPlace`s: where in the file an owner's rows are. */
+  groups: z.array(z.tuple([z.string(), z.string(), count, count])),
 });
 const listSchema = z.object({ version: z.literal(COLD_VERSION), files: z.array(fileSchema) });
 

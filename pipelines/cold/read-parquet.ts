@@ -1,7 +1,8 @@
-/** Rows out of a Parquet file of the cold tier by ranged reads: one for the metadata, one for an owner's rows. */
+/** Rows out of a Parquet file of the cold tier by ranged reads: one for an owner's rows, wherever a list says they are. */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type FileMetaData, parquetMetadata, parquetRead, type RowGroup } from 'hyparquet';
+import { type FileMetaData, parquetMetadata, parquetRead } from 'hyparquet';
+import { z } from 'zod';
 import {
   type ColdColumn,
   type ColdRow,
@@ -11,11 +12,11 @@ import {
   type Owner,
 } from './cold-table.ts';
 import { decompressors } from './parquet-schema.ts';
-import { GROUP_SUMS } from './write-parquet.ts';
+import { GROUP_PLACES, type GroupPlace } from './write-parquet.ts';
 
 /** The file is not what was written. */
 export class DamagedColdFile extends Error {
-  override readonly name = 'DamagedColdFile';
+  override readonly name: string = 'DamagedColdFile';
 }
 
 export interface StoredFile {
@@ -32,53 +33,59 @@ const READ_BYTES = 4 * 1024 * 1024;
 /** Far above what a column of a row group takes. */
 const MOST_PAGE_BYTES = 256 * 1024 * 1024;
 
+/** Consecutive bytes of the file, with the CRC-32 of them. */
 interface Group {
-  readonly group: RowGroup;
   readonly start: number;
   readonly end: number;
-  /** CRC-32 of its bytes. */
   readonly sum: number;
 }
 
 export class ParquetReader {
   readonly #table: ColdTable;
   readonly #file: StoredFile;
-  readonly #metadata: FileMetaData;
   readonly #groups: readonly Group[];
 
-  private constructor(table: ColdTable, file: StoredFile, metadata: FileMetaData) {
+  private constructor(table: ColdTable, file: StoredFile, groups: readonly GroupPlace[]) {
     this.#table = table;
     this.#file = file;
-    this.#metadata = metadata;
-    const sums = metadata.key_value_metadata?.find(({ key }) => key === GROUP_SUMS)?.value?.split(' ') ?? [];
-    this.#groups = metadata.row_groups.map((group, index) => ({
-      ...placeOf(group),
-      sum: Number(sums[index]),
-    }));
+    this.#groups = placesOf(file, groups);
   }
 
   /**
+   * Reads the metadata at the end, and holds them against what is known of the file.
    * @throws {Outage}
    * @throws {DamagedColdFile}
    */
   static async open(table: ColdTable, file: StoredFile): Promise<ParquetReader> {
     const footer = await file.read(file.bytes - file.footerBytes, file.bytes);
-    return new ParquetReader(
-      table,
-      file,
-      whole(file, () => {
-        if (hash('sha256', footer) !== file.footerSha256)
-          throw new Error('its metadata are not what was written');
-        return parquetMetadata(arrayBufferOf(footer));
-      }),
-    );
+    return whole(file, () => {
+      if (hash('sha256', footer) !== file.footerSha256)
+        throw new Error('its metadata are not what was written');
+      return new ParquetReader(table, file, groupPlacesIn(footer));
+    });
   }
 
-  /** All rows of one owner, read with one request. */
-  async rowsOf(owner: Owner): Promise<ColdRow[]> {
-    const groups = this.#groups.filter(({ group }) => this.#mayHold(group, owner));
-    const [tenant, user] = this.#table.owner;
-    const rows = groups.length === 0 ? [] : await this.#read(groups);
+  /**
+   * All rows of one owner, read with one request, and with none where the list shows that there are none.
+   * @throws {Outage}
+   * @throws {DamagedColdFile}
+   */
+  static async rowsOf(
+    table: ColdTable,
+    file: StoredFile & { readonly groups: readonly GroupPlace[] },
+    owner: Owner,
+  ): Promise<ColdRow[]> {
+    const [tenant, user] = table.owner;
+    const reader = new ParquetReader(table, file, file.groups);
+    // Sorted by owner: a group may hold rows of one up to where the next group begins.
+    const groups = reader.#groups.filter((_, index) => {
+      const next = file.groups[index + 1];
+      return (
+        compareOwners(firstOf(file.groups[index]), owner) <= 0 &&
+        (next === undefined || compareOwners(owner, firstOf(next)) <= 0)
+      );
+    });
+    const rows = groups.length === 0 ? [] : await reader.#read(groups);
     return rows.filter((row) => row[tenant] === owner[0] && row[user] === owner[1]);
   }
 
@@ -99,33 +106,19 @@ export class ParquetReader {
     if (some.length > 0) yield await this.#read(some);
   }
 
-  /** Within one tenant the statistics of the second column bound the owner; across tenants only the first one's do. */
-  #mayHold({ columns }: RowGroup, owner: Owner): boolean {
-    const bounds = this.#table.owner.map((index) => columns[index]?.meta_data?.statistics);
-    const least = bounds.map((one) => one?.min_value);
-    const most = bounds.map((one) => one?.max_value);
-    if (![...least, ...most].every((value) => typeof value === 'string')) return true;
-    const [[tenantLeast, userLeast], [tenantMost, userMost]] = [least as string[], most as string[]] as [
-      [string, string],
-      [string, string],
-    ];
-    if (compareOwners([owner[0], ''], [tenantLeast, '']) < 0) return false;
-    if (compareOwners([owner[0], ''], [tenantMost, '']) > 0) return false;
-    if (tenantLeast !== tenantMost) return true;
-    return (
-      compareOwners(owner, [tenantLeast, userLeast]) >= 0 && compareOwners(owner, [tenantMost, userMost]) <= 0
-    );
-  }
-
   async #read(groups: readonly Group[]): Promise<ColdRow[]> {
     const start = Math.min(...groups.map((group) => group.start));
     const end = Math.max(...groups.map((group) => group.end));
     const bytes = await this.#file.read(start, end);
-    for (const group of groups) {
-      if (crc32(bytes.subarray(group.start - start, group.end - start)) !== group.sum)
+    const ends = groups.map((group) => {
+      const own = bytes.subarray(group.start - start, group.end - start);
+      if (crc32(own) !== group.sum)
         throw damaged(this.#file, new Error(`bytes ${group.start} to ${group.end} are not what was written`));
-    }
-    const metadata = { ...this.#metadata, row_groups: groups.map(({ group }) => group) };
+      return whole(this.#file, () => parquetMetadata(arrayBufferOf(own)));
+    });
+    const [first] = ends;
+    if (first === undefined) return [];
+    const metadata = { ...first, row_groups: ends.flatMap(({ row_groups }) => row_groups) };
     metadata.num_rows = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
     const columns = await this.#decode(metadata, {
       byteLength: this.#file.bytes,
@@ -177,15 +170,26 @@ function absent({ kind, isNullable }: ColdColumn, count: number): ColdValue[] {
   return new Array<ColdValue>(count).fill(value);
 }
 
-function placeOf(group: RowGroup): Omit<Group, 'sum'> {
-  const parts = group.columns.flatMap(({ meta_data }) => {
-    if (meta_data === undefined) return [];
-    const { dictionary_page_offset, data_page_offset, total_compressed_size } = meta_data;
-    const start = Number(dictionary_page_offset ?? data_page_offset);
-    return [{ start, end: start + Number(total_compressed_size) }];
-  });
-  const start = Math.min(...parts.map((part) => part.start));
-  return { group, start, end: Math.max(...parts.map((part) => part.end)) };
+const groupsSchema = z.array(z.tuple([z.string(), z.string(), z.int().min(0), z.int().min(0)]));
+
+/** @throws {Error} it is not the end of a file of ours */
+export function groupPlacesIn(footer: Buffer): GroupPlace[] {
+  const { key_value_metadata: known = [] } = parquetMetadata(arrayBufferOf(footer));
+  const text = known.find(({ key }) => key === GROUP_PLACES)?.value;
+  if (text === undefined) throw new Error('it does not say where its row groups are');
+  return groupsSchema.parse(JSON.parse(text));
+}
+
+function placesOf({ bytes, footerBytes }: StoredFile, groups: readonly GroupPlace[]): Group[] {
+  return groups.map(([, , start, sum], index) => ({
+    start,
+    end: groups[index + 1]?.[2] ?? bytes - footerBytes,
+    sum,
+  }));
+}
+
+function firstOf(group: GroupPlace | undefined): Owner {
+  return [group?.[0] ?? '', group?.[1] ?? ''];
 }
 
 function whole<T>(file: StoredFile, read: () => T): T {

@@ -1,7 +1,9 @@
 /** Rows to the bytes of one Parquet file, a row group at a time. */
 import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { RowGroup } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
 import { type ColdRow, type ColdTable, type ColdValue, type Owner, ownerOf } from './cold-table.ts';
 import { CODEC, compressors, schemaOf } from './parquet-schema.ts';
 import { RowDigest } from './row-digest.ts';
@@ -14,11 +16,18 @@ export const ROW_GROUP_ROWS = 4_096;
 /** Groups of very long rows end sooner: they are held in memory. */
 const ROW_GROUP_BYTES = 8 * 1024 * 1024;
 
+/** Name of the metadata with the file's `GroupPlace`s as JSON. */
+export const GROUP_PLACES = 'campaign-ledger.row-groups';
+/** `PAR1`, with which files begin and end. */
+const MARK = 0x31524150;
+const MARK_BYTES = 4;
+
 /**
- * Name of the metadata with the CRC-32 of each row group's bytes. Parquet's own checksums leave out what stands in front
- * of a page, and few readers look at them.
+ * Of a row group: tenant and user (or campaign) of its first row, the byte of the file at which it begins, and the
+ * CRC-32 of all from there to the next one. Parquet's own checksums leave out what stands in front of a page, and few
+ * readers look at them.
  */
-export const GROUP_SUMS = 'campaign-ledger.row-group-crc32';
+export type GroupPlace = [tenant: string, user: string, start: number, sum: number];
 
 /** What is known of a file once it is written. */
 export interface FileFacts {
@@ -32,9 +41,14 @@ export interface FileFacts {
   readonly digest: string;
   readonly first: Owner;
   readonly last: Owner;
+  /** In their order. */
+  readonly groups: GroupPlace[];
 }
 
-/** Takes rows in the table's order. */
+/**
+ * Takes rows in the table's order. Behind each row group stands, for readers of ours, the end of a file that had this
+ * group alone: who knows where a group is can read it with one request. Others go by the end of the whole file.
+ */
 export class ParquetFile {
   readonly #table: ColdTable;
   readonly #groupRows: number;
@@ -42,7 +56,8 @@ export class ParquetFile {
   readonly #parquet: ParquetWriter;
   readonly #sha256 = createHash('sha256');
   readonly #digest = new RowDigest();
-  readonly #groupSums: number[] = [];
+  readonly #groups: GroupPlace[] = [];
+  #groupFirst: Owner | null = null;
   #columns: ColdValue[][] = [];
   #groupBytes = 0;
   #rows = 0;
@@ -71,6 +86,7 @@ export class ParquetFile {
     this.#rows += 1;
     this.#last = ownerOf(this.#table, row);
     this.#first ??= this.#last;
+    this.#groupFirst ??= this.#last;
     this.#groupBytes += sizeOf(row);
     const isFull = (this.#columns[0]?.length ?? 0) >= this.#groupRows || this.#groupBytes >= ROW_GROUP_BYTES;
     if (!isFull) return null;
@@ -83,7 +99,7 @@ export class ParquetFile {
     if (this.#first === null || this.#last === null) return null;
     this.#writeGroup();
     const group = this.#take();
-    this.#parquet.kvMetadata = [{ key: GROUP_SUMS, value: this.#groupSums.join(' ') }];
+    this.#parquet.kvMetadata = [{ key: GROUP_PLACES, value: JSON.stringify(this.#groups) }];
     this.#parquet.finish();
     const footer = this.#take();
     const facts = {
@@ -94,6 +110,7 @@ export class ParquetFile {
       digest: this.#digest.hex,
       first: this.#first,
       last: this.#last,
+      groups: this.#groups,
     };
     return {
       bytes: Buffer.concat([group, footer]),
@@ -102,7 +119,7 @@ export class ParquetFile {
   }
 
   #writeGroup(): void {
-    if ((this.#columns[0]?.length ?? 0) === 0) return;
+    if (this.#groupFirst === null) return;
     const { columns, owner } = this.#table;
     const columnData = columns.map(({ name }, index) => ({
       name,
@@ -111,15 +128,28 @@ export class ParquetFile {
       offsetIndex: false,
       statistics: owner.includes(index),
     }));
-    const before = this.#bytes.index;
+    // Before the first group the writer has put the mark of the format.
+    const before = this.#groups.length === 0 ? MARK_BYTES : 0;
+    const start = this.#bytes.offset - this.#bytes.index + before;
     this.#parquet.write({ columnData, rowGroupSize: this.#groupRows, pageSize: ROW_GROUP_BYTES * 2 });
-    this.#groupSums.push(crc32(this.#bytes.getBytes().subarray(before)));
+    const group = this.#parquet.row_groups.at(-1);
+    if (group !== undefined) this.#writeGroupEnd(group);
+    const [tenant, user] = this.#groupFirst;
+    this.#groups.push([tenant, user, start, crc32(this.#bytes.getBytes().subarray(before))]);
     this.#clear();
+  }
+
+  #writeGroupEnd(group: RowGroup): void {
+    const { schema } = this.#parquet;
+    const of = { version: 2, schema, num_rows: group.num_rows, row_groups: [group], metadata_length: 0 };
+    writeMetadata(this.#bytes, of, Number.POSITIVE_INFINITY);
+    this.#bytes.appendUint32(MARK);
   }
 
   #clear(): void {
     this.#columns = this.#table.columns.map(() => []);
     this.#groupBytes = 0;
+    this.#groupFirst = null;
   }
 
   #take(): Buffer {

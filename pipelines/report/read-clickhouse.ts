@@ -4,6 +4,7 @@ import { asOutage } from '../common/clickhouse/client.ts';
 import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
 import type { ReportCampaign, ReportEvent } from './assemble.ts';
+import type { ReportDefinition } from './report-rows.ts';
 
 export interface UserKey {
   readonly tenantId: string;
@@ -136,23 +137,45 @@ export async function readProfileChanges(
   }));
 }
 
+interface DefinitionRow extends ReportCampaign {
+  campaign_id: string;
+  updated_ms: string;
+  recorded_ms: string;
+  topic: string;
+  kafka_partition: number;
+  offset: string;
+}
+
 /** The current definition of each campaign: the latest by updated_at, then by recording. */
-export async function readCampaigns(
+export async function readDefinitions(
   reader: ReportReader,
   { tenantId, campaignIds }: { readonly tenantId: string; readonly campaignIds: readonly string[] },
-): Promise<Map<string, ReportCampaign>> {
-  const campaigns = new Map<string, ReportCampaign>();
+): Promise<ReportDefinition[]> {
+  const definitions: ReportDefinition[] = [];
   for (const some of portions(campaignIds, (id) => [id])) {
-    const rows = await selectRows<ReportCampaign & { campaign_id: string }>(
+    const rows = await selectRows<DefinitionRow>(
       reader,
-      `SELECT campaign_id, name, channel, subject
+      `SELECT campaign_id, name, channel, subject, toUnixTimestamp64Milli(updated_at) AS updated_ms,
+              toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
        FROM {database:Identifier}.campaigns
        WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
        ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
        LIMIT 1 BY campaign_id`,
       { tenantId, campaignIds: some },
     );
-    for (const { campaign_id, ...campaign } of rows) campaigns.set(campaign_id, campaign);
+    for (const row of rows) {
+      definitions.push({
+        campaignId: row.campaign_id,
+        name: row.name,
+        channel: row.channel,
+        subject: row.subject,
+        updatedAt: Number(row.updated_ms),
+        recordedAt: Number(row.recorded_ms),
+        topicId: row.topic,
+        partition: row.kafka_partition,
+        offset: Number(row.offset),
+      });
+    }
   }
-  return campaigns;
+  return definitions;
 }

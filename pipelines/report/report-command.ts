@@ -25,6 +25,7 @@ interface ReportUserOptions {
   readonly to?: string;
   readonly format: keyof typeof formats;
   readonly out?: string;
+  readonly localOnly?: boolean;
 }
 
 /** A file appears whole under its name or not at all. */
@@ -75,22 +76,28 @@ export function registerReportCommand(program: Command): void {
       new Option('--format <format>', 'how to print it').choices(Object.keys(formats)).default('json'),
     )
     .option('--out <file>', 'write to this file instead of standard output')
+    .option('--local-only', 'ask ClickHouse alone: what is old, or not there yet, is left out')
     .action(
       withConfig(async ({ config, clock }, options: ReportUserOptions) => {
         const range = parseRange(options);
         if (options.tenant === '') throw new UsageError('--tenant: is empty');
         if (options.user === '') throw new UsageError('--user: is empty');
-        const [{ createClickHouse }, { makeUserReport }, format] = await Promise.all([
-          import('../common/clickhouse/client.ts'),
+        const [{ openReportContext }, { makeUserReport }, format] = await Promise.all([
+          import('./report-context.ts'),
           import('./user-report.ts'),
           formats[options.format](),
         ]);
-        const clickhouse = createClickHouse(config);
+        const { context, close } = openReportContext(config, {
+          clock,
+          isLocalOnly: options.localOnly === true,
+        });
         try {
-          const { report, isKnownUser } = await makeUserReport(
-            { clickhouse, database: config.clickhouse.database },
-            { tenantId: options.tenant, userId: options.user, range, generatedAt: clock.now() },
-          );
+          const { report, isKnownUser } = await makeUserReport(context, {
+            tenantId: options.tenant,
+            userId: options.user,
+            range,
+            generatedAt: clock.now(),
+          });
           if (!isKnownUser) {
             process.stderr.write(
               `campaign-ledger: nothing is stored of user "${options.user}" of tenant "${options.tenant}"; the report is empty\n`,
@@ -98,7 +105,7 @@ export function registerReportCommand(program: Command): void {
           }
           await writeOut(format(report), options.out);
         } finally {
-          await clickhouse.close();
+          await close();
         }
       }),
     );

@@ -73,6 +73,28 @@ export interface ReportSources {
     readonly profile_changes: number;
     readonly campaigns: number;
   };
+  /** Days that were taken out of ClickHouse's keeping; null when it was not asked. */
+  readonly cold: {
+    /** The last day of which everything is exported; null: none. */
+    readonly through: string | null;
+    readonly months: number;
+    readonly files: number;
+    readonly events: number;
+    readonly profile_changes: number;
+    readonly requests: number;
+    readonly bytes: number;
+  } | null;
+  /** Segments of what is archived and not in ClickHouse yet; null when the archive was not asked. */
+  readonly raw: {
+    readonly segments: number;
+    /** Of everybody. */
+    readonly records: number;
+    readonly events: number;
+    readonly profile_changes: number;
+    readonly campaigns: number;
+  } | null;
+  /** Somebody wanted ClickHouse alone to be asked: records may be missing. */
+  readonly local_only: boolean;
 }
 
 export interface UserReport {

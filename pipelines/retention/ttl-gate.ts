@@ -2,9 +2,10 @@
  * What lets rows of `events` go: the table's own TTL. It holds what is in the cold tier and what is wanted here, so that
  * neither a restart nor another writer can forget it, and nothing has to be deleted by hand.
  */
-import type { ClickHouseClient } from '@clickhouse/client';
+import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client';
 import type { Extent } from '../cold/exported.ts';
 import { asOutage } from '../common/clickhouse/client.ts';
+import { selectRows } from '../common/clickhouse/select.ts';
 
 /** ClickHouse's DateTime ends here: a TTL beyond would wrap round and delete at once. */
 const NEVER = '2106-01-01 00:00:00';
@@ -64,12 +65,46 @@ export async function setGate(client: ClickHouseClient, gate: Gate): Promise<voi
 
 /**
  * Lets go what the gate lets go, of these days, and waits until it has. A part with a row that must stay, stays whole.
+ * ClickHouse would drop the parts by itself, two at a time and each day's a few hours apart.
  * @throws {Outage}
  */
 export async function letGo(client: ClickHouseClient, days: readonly string[]): Promise<void> {
   if (days.length === 0) return;
-  const parts = days.map((day) => `MATERIALIZE TTL IN PARTITION ${whole(Number(day.replaceAll('-', '')))}`);
+  const partitions = days.map((day) => day.replaceAll('-', ''));
+  const parts = partitions.map((one) => `MATERIALIZE TTL IN PARTITION ${whole(Number(one))}`);
   await command(client, `ALTER TABLE events ${parts.join(', ')} SETTINGS mutations_sync = 2`);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const names = await expiredParts(client, partitions);
+    if (names.length === 0) return;
+    for (const name of names) await dropPart(client, name);
+  }
+}
+
+/** Parts are merged while they are dropped; what is left then goes by itself. */
+const ROUNDS = 5;
+
+/** By the TTL that was computed for each of their rows: the last of them is over. */
+async function expiredParts(client: ClickHouseClient, partitions: readonly string[]): Promise<string[]> {
+  const rows = await selectRows<readonly [string]>(
+    client,
+    `SELECT name FROM system.parts
+     WHERE active AND rows > 0 AND database = currentDatabase() AND table = 'events'
+       AND partition IN {partitions:Array(String)}
+       AND delete_ttl_info_max > toDateTime(0) AND delete_ttl_info_max <= now()
+     ORDER BY name`,
+    { partitions },
+  );
+  return rows.map(([name]) => name);
+}
+
+async function dropPart(client: ClickHouseClient, name: string): Promise<void> {
+  try {
+    await client.command({ query: `ALTER TABLE events DROP PART ${quote(name)}` });
+  } catch (error) {
+    // It has become part of another one, or has gone by itself.
+    if (error instanceof ClickHouseError && error.type === 'NO_SUCH_DATA_PART') return;
+    throw asOutage(error);
+  }
 }
 
 async function command(client: ClickHouseClient, query: string): Promise<void> {

@@ -1,8 +1,10 @@
 /** The alerting rules speak of metrics that there are, and the runbook has a section for each of them. */
 import { readFileSync } from 'node:fs';
+import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createMetrics } from '../../pipelines/common/metrics.ts';
+import { createRetentionMetrics } from '../../pipelines/retention/retention-metrics.ts';
 import { createVerifyMetrics } from '../../pipelines/verify/verify-metrics.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -16,7 +18,9 @@ const { groups } = parse(read('deploy/prometheus/alerts.yaml')) as { groups: { r
 const rules = groups.flatMap((group) => group.rules);
 
 test('every metric in a rule exists', async () => {
-  const registries = [createMetrics().registry, createVerifyMetrics().registry];
+  const ofRetention = new Registry();
+  createRetentionMetrics(ofRetention, null);
+  const registries = [createMetrics().registry, createVerifyMetrics().registry, ofRetention];
   const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()));
   const names = new Set(metrics.flat().map(({ name }) => name));
   expect(rules.length).toBeGreaterThan(5);

@@ -2,6 +2,8 @@
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../pipelines/common/metrics.ts';
+import { REASONS } from '../../pipelines/retention/reasons.ts';
+import { createRetentionMetrics } from '../../pipelines/retention/retention-metrics.ts';
 
 const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 
@@ -10,7 +12,9 @@ function section(title: string): string {
 }
 
 test('every metric has its row', async () => {
-  const names = (await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name).sort();
+  const { registry } = createMetrics();
+  createRetentionMetrics(registry, null);
+  const names = (await registry.getMetricsAsJSON()).map(({ name }) => name).sort();
   const documented = new Set(section('Metrics').match(/ledger_[a-z_]+/g));
   expect([...documented].sort()).toEqual(names);
 });
@@ -30,4 +34,10 @@ test('every alarm that can stop a partition has its row', () => {
   );
   const documented = [...section('Alarms').matchAll(/^\| `([a-z_]+)`/gm)].map(([, code]) => code);
   expect(documented.sort()).toEqual([...inCode].sort());
+});
+
+test('every reason for which a day is kept has its row', () => {
+  const page = readFileSync(new URL('../../docs/retention.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| ([^|]+) \| `([a-z_]+)` \|/gm)].map(([, why, code]) => [code, why]);
+  expect(Object.fromEntries(rows)).toEqual(REASONS);
 });

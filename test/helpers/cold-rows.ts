@@ -72,7 +72,10 @@ export function parquetOf(
 }
 
 /** As a store gives it out, with what was asked of it. */
-export function inMemory({ bytes, facts }: WrittenFile): StoredFile & { readonly reads: [number, number][] } {
+export function inMemory({
+  bytes,
+  facts,
+}: WrittenFile): StoredFile & Pick<FileFacts, 'groups'> & { readonly reads: [number, number][] } {
   const reads: [number, number][] = [];
   const read = async (start: number, end: number) => {
     reads.push([start, end]);

@@ -1,4 +1,5 @@
 /** Several pipelines in one process: one registry of metrics, one health server, and one fate. */
+import type { Registry } from 'prom-client';
 import type { Config } from '../../../config/schema.ts';
 import type { Clock } from '../clock.ts';
 import { startHealthServer } from '../http-server.ts';
@@ -23,6 +24,14 @@ export interface PipelineProcess {
   drain(): void;
 }
 
+/**
+ * What runs beside the pipelines: resolves once the signal is aborted. It must not fail: it tells of its own faults.
+ */
+export type Companion = (options: {
+  readonly registry: Registry;
+  readonly signal: AbortSignal;
+}) => Promise<void>;
+
 /** Of the time for shutting down: after it, sinks no longer wait for services that are away. */
 const PATIENCE_SHARE = 0.6;
 
@@ -36,6 +45,7 @@ const LEAST_QUESTION_MS = 1_000;
 export async function startProcess(
   { config, logger, clock }: ProcessContext,
   creators: readonly CreatePipeline[],
+  companions: readonly Companion[] = [],
 ): Promise<PipelineProcess> {
   boundYoungGeneration();
   const metrics = createMetrics({ withProcessMetrics: true });
@@ -73,8 +83,9 @@ export async function startProcess(
       runPipeline({ pipeline, limits, config, admin, logger, metrics, clock, signal: draining.signal }),
     );
   }
+  const beside = companions.map((start) => start({ registry: metrics.registry, signal: draining.signal }));
   const finished = Promise.allSettled(
-    running.map(({ finished: one }) =>
+    [...running.map(({ finished: one }) => one), ...beside].map((one) =>
       one.catch((error: unknown) => {
         // The others end in good order; whoever supervises the process starts all of them again.
         drain();

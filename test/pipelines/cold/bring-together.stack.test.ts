@@ -90,7 +90,7 @@ const name = fc.integer({ min: 0, max: 30 }).map((number) => String.fromCharCode
 const file = fc.record({ ends: fc.tuple(name, name), rows: fc.integer({ min: 1, max: 1_000 }) }).map(
   ({ ends, rows }) =>
     ({
-      ...{ path: '', bytes: 0, footerBytes: 0, footerSha256: '', sha256: '', digest: '' },
+      ...{ path: '', bytes: 0, footerBytes: 0, footerSha256: '', sha256: '', digest: '', groups: [] },
       ...{ rows, first: ['t', ends.toSorted()[0]], last: ['t', ends.toSorted()[1]] },
     }) as ListedFile,
 );

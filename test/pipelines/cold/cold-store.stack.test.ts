@@ -101,9 +101,7 @@ it('of several files those of an owner are found by their list', async () => {
   for (const row of rows) {
     const owner = ownerOf(EVENTS, row);
     const found = await Promise.all(
-      filesOf(again, owner).map(async (file) =>
-        (await ParquetReader.open(EVENTS, store.file(file))).rowsOf(owner),
-      ),
+      filesOf(again, owner).map(async (file) => ParquetReader.rowsOf(EVENTS, store.file(file), owner)),
     );
     expect(found.flat()).toEqual(rows.filter((one) => `${ownerOf(EVENTS, one)}` === `${owner}`));
   }

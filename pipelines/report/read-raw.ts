@@ -1,0 +1,123 @@
+/** What the archive has and ClickHouse has not yet: read out of the segments themselves. */
+import type { Config } from '../../config/schema.ts';
+import { type TopicRole, topicNames } from '../../config/topics.ts';
+import { checkContent } from '../archive/check-batch.ts';
+import { DamagedArchive, type FoundBatch, findBatches, type WantedRange } from '../archive/find-batches.ts';
+import { headPositions } from '../archive/head-positions.ts';
+import type { ArchivePlace } from '../archive/listing.ts';
+import { CAMPAIGNS, type ColdRow, type ColdTable, EVENTS, PROFILE_CHANGES } from '../cold/cold-table.ts';
+import { coldRowOf, ownerOfRow } from '../cold/row-binary.ts';
+import { partitionKey } from '../common/batch.ts';
+import { blobErrorCode } from '../common/blob/container.ts';
+import type { WriterSchemas } from '../common/registry/writer-schemas.ts';
+import { timeLimits } from '../common/transcode/time-limits.ts';
+import { ExpectedRows } from '../verify/expected-rows.ts';
+import { LEDGER_TABLES } from '../verify/ledger-table.ts';
+import type { PipelinePositions } from './read-progress.ts';
+
+const TABLES: Readonly<Record<TopicRole, ColdTable>> = {
+  definitions: CAMPAIGNS,
+  delivery: EVENTS,
+  feedback: EVENTS,
+  profiles: PROFILE_CHANGES,
+};
+
+export interface RawContext {
+  readonly place: ArchivePlace;
+  readonly config: Pick<Config, 'kafka' | 'validation'>;
+  readonly schemas: WriterSchemas;
+}
+
+export interface RawRows {
+  /** Rows of the user: of `events` and of `profile_changes`. */
+  readonly events: readonly ColdRow[];
+  readonly changes: readonly ColdRow[];
+  /** Every definition of the tenant's. */
+  readonly definitions: readonly ColdRow[];
+  readonly segments: number;
+  /** Records that were read, of everybody. */
+  readonly records: number;
+}
+
+interface Wanted extends WantedRange {
+  readonly role: TopicRole;
+}
+
+/**
+ * @param positions read before ClickHouse was asked for the user: what lies below was there, or is in the cold tier
+ * @throws {Outage} Blob, or the registry, cannot be asked
+ * @throws {DamagedArchive} a segment is gone, or not what was written
+ */
+export async function readRaw(
+  context: RawContext,
+  positions: PipelinePositions,
+  { tenantId, userId }: { readonly tenantId: string; readonly userId: string },
+): Promise<RawRows> {
+  const wanted = await wantedRanges(context, positions);
+  const rows: Record<TopicRole, ColdRow[]> = { definitions: [], delivery: [], feedback: [], profiles: [] };
+  let [segments, records] = [0, 0];
+  for (const [topic, ranges] of Map.groupBy(wanted, ({ source }) => source.topic)) {
+    const [{ role } = { role: null }] = ranges;
+    if (role === null) continue;
+    const isOurs = (row: Buffer): boolean => {
+      const [tenant, user] = ownerOfRow(row);
+      return tenant === tenantId && (role === 'definitions' || user === userId);
+    };
+    const reader = new BatchReader(context, role, topic);
+    for (const batch of await findBatches(context.place, topic, ranges)) {
+      records += await reader.read(batch, (row) => {
+        if (isOurs(row)) rows[role].push(coldRowOf(TABLES[role], row));
+      });
+      segments += batch.parts.length;
+    }
+  }
+  return {
+    events: [...rows.delivery, ...rows.feedback],
+    changes: rows.profiles,
+    definitions: rows.definitions,
+    segments,
+    records,
+  };
+}
+
+/** Offsets that the archive has and the pipeline has not made durable. */
+async function wantedRanges({ place, config }: RawContext, positions: PipelinePositions): Promise<Wanted[]> {
+  const names = topicNames(config);
+  const roles = new Map((Object.keys(names) as TopicRole[]).map((role) => [names[role], role]));
+  const heads = await headPositions(place, new Set(roles.keys()));
+  return heads.flatMap(({ begin, next, ...source }) => {
+    const role = roles.get(source.topic);
+    if (role === undefined) return [];
+    const stored = positions[LEDGER_TABLES[role].pipeline]?.get(partitionKey(source)) ?? 0;
+    const range = { first: Math.max(begin, stored), last: next - 1 };
+    return range.first <= range.last ? [{ ...range, source, role }] : [];
+  });
+}
+
+class BatchReader {
+  readonly #place: ArchivePlace;
+  readonly #expected: ExpectedRows;
+
+  constructor({ place, config, schemas }: RawContext, role: TopicRole, topic: string) {
+    this.#place = place;
+    this.#expected = new ExpectedRows(LEDGER_TABLES[role], { topic, limits: timeLimits(config), schemas });
+  }
+
+  /** @param onRow is handed the rows that the pipeline will make, as their bytes @returns the records of the batch */
+  async read({ source, parts }: FoundBatch, onRow: (row: Buffer) => void): Promise<number> {
+    let records = 0;
+    for (const part of parts) {
+      const faults = await checkContent(this.#place, part, async (archived) => {
+        records += archived.length;
+        for (const { row, fault } of await this.#expected.judge(source, archived))
+          if (row !== null && fault === null) onRow(row);
+      }).catch((error: unknown) => {
+        if (blobErrorCode(error) === null) throw error;
+        throw new DamagedArchive(`${part.path} cannot be read: ${blobErrorCode(error)}`, { cause: error });
+      });
+      const [fault] = faults;
+      if (fault !== undefined) throw new DamagedArchive(`${fault.path}: ${fault.message}`);
+    }
+    return records;
+  }
+}

@@ -1,0 +1,35 @@
+/** The clients that a report is made with. */
+import type { Config } from '../../config/schema.ts';
+import { createContainer } from '../common/blob/container.ts';
+import { createClickHouse } from '../common/clickhouse/client.ts';
+import type { Clock } from '../common/clock.ts';
+import { WriterSchemas } from '../common/registry/writer-schemas.ts';
+import type { ReportContext } from './user-report.ts';
+
+/** A report only reads: it may ask again. */
+const BLOB_TRIES = 3;
+
+/**
+ * Does not connect: the first requests do. The registry is asked only where there is something that ClickHouse does not
+ * have yet.
+ * @throws {UsageError} no account of Blob is configured, and it is not left out
+ */
+export function openReportContext(
+  config: Config,
+  { clock, isLocalOnly }: { readonly clock: Clock; readonly isLocalOnly: boolean },
+): { readonly context: ReportContext; close(): Promise<void> } {
+  const blob = isLocalOnly
+    ? null
+    : {
+        place: { container: createContainer(config, { maxTries: BLOB_TRIES }), prefix: config.blob.prefix },
+        config,
+        schemas: new WriterSchemas({ settings: config.schemaRegistry, clock }),
+      };
+  const clickhouse = createClickHouse(config);
+  return {
+    context: { clickhouse, database: config.clickhouse.database, blob },
+    close: async () => {
+      await Promise.all([clickhouse.close(), blob?.schemas.close()]);
+    },
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * Up to which offset each source of events may leave ClickHouse: what tracking has written and the archive has, its chain
+ * of segments looked at.
+ */
+import type { ContainerClient } from '@azure/storage-blob';
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { Config } from '../../config/schema.ts';
+import { type TopicRole, topicNames } from '../../config/topics.ts';
+import { HeadStore } from '../archive/head.ts';
+import { type Discrepancy, verifyArchive } from '../archive/verify.ts';
+import type { ColdTable } from '../cold/cold-table.ts';
+import type { NextOffsets } from '../cold/manifest.ts';
+import { type PartitionRef, partitionKey } from '../common/batch.ts';
+import { selectRows } from '../common/clickhouse/select.ts';
+import { PartitionStopped } from '../common/errors.ts';
+
+export interface SourceState extends PartitionRef {
+  /** The next offset that the archive needs; null: it has nothing of the partition. */
+  readonly archived: number | null;
+  /** The next offset that the pipeline needs. */
+  readonly written: number;
+  /** What is wrong with the archive, and from which offset on. */
+  readonly damage: { readonly from: number; readonly message: string } | null;
+}
+
+export interface ConfirmOptions {
+  readonly config: Config;
+  readonly client: ClickHouseClient;
+  readonly container: ContainerClient;
+  /** Lists the segments and looks whether all are there; else the heads are taken at their word. */
+  readonly isChecked: boolean;
+}
+
+/** Which pipeline writes the rows of which topics. */
+const PARTS = {
+  tracking: ['delivery', 'feedback', 'definitions'],
+  profiles: ['profiles'],
+} as const;
+
+/**
+ * @throws {Outage}
+ */
+export async function readSources({
+  config,
+  client,
+  container,
+  isChecked,
+}: ConfirmOptions): Promise<SourceState[]> {
+  const { prefix } = config.blob;
+  const names = topicNames(config);
+  const heads = new HeadStore(container, prefix);
+  const sources: SourceState[] = [];
+  for (const [pipeline, roles] of Object.entries(PARTS)) {
+    const topics = roles.map((role) => names[role]);
+    const damaged = isChecked
+      ? (await verifyArchive({ container, prefix, topics, isDeep: false })).discrepancies
+      : [];
+    for (const { written, ...source } of await progressOf(client, pipeline, topics)) {
+      const head = await heads.read(source).catch((error: unknown) => {
+        if (error instanceof PartitionStopped) return error;
+        throw error;
+      });
+      const isReadable = !(head instanceof PartitionStopped);
+      const archived = isReadable ? (head.head?.next ?? null) : null;
+      const damage = isReadable ? damageOf(damaged, source) : { from: 0, message: head.message };
+      sources.push({ ...source, archived, written, damage });
+    }
+  }
+  return sources;
+}
+
+/** Which topics' records become rows of which table of the cold tier. */
+const ROLES = {
+  events: ['delivery', 'feedback'],
+  profile_changes: ['profiles'],
+  campaigns: ['definitions'],
+} as const satisfies Record<ColdTable['name'], readonly TopicRole[]>;
+
+/** Of one table. Never less than what the cold tier has already, whatever was lost since. */
+export function confirmedNext(
+  table: ColdTable['name'],
+  sources: readonly SourceState[],
+  { config, before }: { readonly config: Pick<Config, 'kafka'>; readonly before: NextOffsets },
+): NextOffsets {
+  const topics = ROLES[table].map((role) => topicNames(config)[role]);
+  const next: Record<string, number> = { ...before };
+  for (const source of sources) if (topics.includes(source.topic)) raise(next, source);
+  return next;
+}
+
+function raise(next: Record<string, number>, state: SourceState): void {
+  const { archived, written, damage } = state;
+  const key = partitionKey(state);
+  const confirmed = Math.min(archived ?? 0, written, damage?.from ?? Number.POSITIVE_INFINITY);
+  if (confirmed > (next[key] ?? 0)) next[key] = confirmed;
+}
+type Progress = PartitionRef & Pick<SourceState, 'written'>;
+
+async function progressOf(
+  client: ClickHouseClient,
+  pipeline: string,
+  topics: readonly string[],
+): Promise<Progress[]> {
+  const rows = await selectRows<readonly [string, string, number, string]>(
+    client,
+    `SELECT topic, topic_id, partition, toString(argMax(next_offset, (epoch, next_offset)))
+     FROM progress WHERE pipeline = {pipeline:String} AND topic IN {topics:Array(String)}
+     GROUP BY topic, topic_id, partition ORDER BY topic, topic_id, partition`,
+    { pipeline, topics },
+  );
+  return rows.map(([topic, topicId, partition, written]) => ({
+    topic,
+    topicId,
+    partition,
+    written: Number(written),
+  }));
+}
+
+/** The first of them; one that names no offsets says nothing about any. */
+function damageOf(
+  discrepancies: readonly Discrepancy[],
+  { topicId, partition }: PartitionRef,
+): SourceState['damage'] {
+  const [first] = discrepancies
+    .filter((one) => one.topicId === topicId && one.partition === partition && !EXTRA.has(one.code))
+    .sort((a, b) => (a.first ?? 0) - (b.first ?? 0));
+  return first === undefined ? null : { from: first.first ?? 0, message: `${first.code}: ${first.message}` };
+}
+
+/** More than there should be: nothing is missing. */
+const EXTRA: ReadonlySet<Discrepancy['code']> = new Set([
+  'segment_overlap',
+  'segment_beyond_head',
+  'foreign_blob',
+]);

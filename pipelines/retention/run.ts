@@ -1,0 +1,156 @@
+/** One run of retention, step by step. Each step may be repeated, and a run that was stopped is ended by the next. */
+import type { HeldManifest } from '../cold/cold-store.ts';
+import { CAMPAIGNS, PROFILE_CHANGES } from '../cold/cold-table.ts';
+import { bringOwnedTogether, exportOwned } from '../cold/export-changes.ts';
+import { bringMonthsTogether, exportEvents } from '../cold/export-events.ts';
+import type { Extent } from '../cold/exported.ts';
+import type { LeaseLock } from '../common/blob/lease-lock.ts';
+import { Outage } from '../common/errors.ts';
+import { faultPoint } from '../common/fault-points.ts';
+import { confirmedNext } from './confirmed.ts';
+import type { RetentionContext } from './context.ts';
+import { gateOf } from './gate-of.ts';
+import { type Look, lookAround } from './look.ts';
+import { letMessagesGo } from './messages.ts';
+import { isLetGo, type RetentionPlan } from './plan.ts';
+import { sweepColdTier } from './sweep.ts';
+import { readSizes } from './table-days.ts';
+import { letGo, setGate } from './ttl-gate.ts';
+
+export interface RetentionResult {
+  readonly look: Look;
+  /** The manifest that stands now. */
+  readonly held: HeldManifest;
+  readonly exported: { readonly files: number; readonly rows: number };
+  /** Rows of `events` that have left ClickHouse. */
+  readonly rowsGone: number;
+  readonly messagesGone: number;
+  readonly filesRemoved: number;
+  /** Of all tables, afterwards. */
+  readonly bytes: number;
+}
+
+/** Days that are emptied with one statement. */
+const DAYS_AT_ONCE = 50;
+
+/**
+ * @param lock of retention; renewed before each step
+ * @throws {LockLost} another run has taken over
+ * @throws {Fenced} somebody without the lock has changed the cold tier
+ * @throws {Outage}
+ * @throws {DamagedColdFile}
+ */
+export async function runRetention(context: RetentionContext, lock: LeaseLock): Promise<RetentionResult> {
+  const { config, client, store, logger } = context;
+  const { database } = config.clickhouse;
+  let held = await endExport(context, await store.readManifest());
+  await lock.assertHeld();
+  const look = await lookAround(context, held.manifest);
+  const { plan, now } = look;
+  faultPoint('planned', 'retention');
+
+  const exported = { files: 0, rows: 0 };
+  const leaving = plan.days.filter(isLetGo).map(({ day }) => day);
+  if (leaving.length > 0) {
+    const onFile = ({ path, rows, bytes }: { path: string; rows: number; bytes: number }) => {
+      exported.files += 1;
+      exported.rows += rows;
+      logger.info({ path, rows, bytes }, 'exported');
+    };
+    // First what the events refer to: who campaigns and users were.
+    for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
+      const before = held.manifest[table.name].next;
+      const next = confirmedNext(table.name, look.sources, { config, before });
+      held = await exportOwned(held, table, next, { store, client });
+      held = (await bringOwnedTogether(held, table, { store })).held;
+      await lock.assertHeld();
+    }
+    held = await exportEvents(held, extentOf(plan), { store, client, onFile });
+    faultPoint('exported', 'retention');
+  }
+  await lock.assertHeld();
+  held = (await bringMonthsTogether(held, { store })).held;
+  await lock.assertHeld();
+  held = await noteEvictions(context, held, look);
+  faultPoint('evictions-noted', 'retention');
+
+  await lock.assertHeld();
+  await setGate(client, gateOf(held.manifest, config, now));
+  faultPoint('gate-set', 'retention');
+  const before = await readSizes(client, database);
+  for (let from = 0; from < leaving.length; from += DAYS_AT_ONCE) {
+    await letGo(client, leaving.slice(from, from + DAYS_AT_ONCE));
+    faultPoint('days-let-go', 'retention');
+    await lock.assertHeld();
+  }
+  const messagesGone = await letMessagesGo(client, config.retention.messages.ttlDays, now);
+  await lock.assertHeld();
+  const filesRemoved = await sweep(context, held);
+  const after = await readSizes(client, database);
+  return {
+    look,
+    held,
+    exported,
+    rowsGone: Math.max(0, rowsOf(before, leaving) - rowsOf(after, leaving)),
+    messagesGone,
+    filesRemoved,
+    bytes: after.bytes,
+  };
+}
+
+/** A login that may not delete keeps what is not needed any more: no harm but its price. */
+async function sweep(
+  { config, store, clock, logger }: RetentionContext,
+  held: HeldManifest,
+): Promise<number> {
+  const graceMs = config.retention.replacedFilesGraceMs;
+  try {
+    return await sweepColdTier(held.manifest, { store, now: clock.now(), graceMs });
+  } catch (error) {
+    const isRefused =
+      error instanceof Outage && (error.cause as { statusCode?: unknown })?.statusCode === 403;
+    if (!isRefused) throw error;
+    logger.warn(
+      { reason: error.message },
+      'files of the cold tier that were replaced stay: this login may not delete blobs (a SAS needs d)',
+    );
+    return 0;
+  }
+}
+
+/** What an earlier run has begun, as it was begun. */
+async function endExport({ store, client }: RetentionContext, held: HeldManifest): Promise<HeldManifest> {
+  let now = held;
+  for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
+    const { pending } = now.manifest[table.name];
+    if (pending !== null) now = await exportOwned(now, table, pending, { store, client });
+  }
+  const { pending } = now.manifest.events;
+  return pending === null ? now : exportEvents(now, pending, { store, client });
+}
+
+function extentOf({ through, next }: RetentionPlan): Extent {
+  return { through, next };
+}
+
+/** They are written down before the gate: ClickHouse may be lost, and with it the gate. */
+async function noteEvictions(
+  { store }: RetentionContext,
+  held: HeldManifest,
+  { plan, now }: Look,
+): Promise<HeldManifest> {
+  const { events } = held.manifest;
+  const wanted = Object.fromEntries(Object.entries(events.held).filter(([, until]) => until > now));
+  const isSame =
+    plan.evictedThrough === events.evictedThrough &&
+    Object.keys(wanted).length === Object.keys(events.held).length;
+  if (isSame) return held;
+  return store.replaceManifest(held, {
+    ...held.manifest,
+    events: { ...events, evictedThrough: plan.evictedThrough, held: wanted },
+  });
+}
+
+function rowsOf({ days }: Awaited<ReturnType<typeof readSizes>>, wanted: readonly string[]): number {
+  return days.reduce((sum, { day, rows }) => sum + (wanted.includes(day) ? rows : 0), 0);
+}

@@ -1,0 +1,184 @@
+/**
+ * A hundred days through limits of time and space, with runs that are killed at every step: each user's report is that
+ * of a ledger that lets nothing go.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { loadConfig } from '../../config/load.ts';
+import { startStack } from '../../deploy/local/stack/start-stack.ts';
+import { createContainer } from '../../pipelines/common/blob/container.ts';
+import { createClickHouse } from '../../pipelines/common/clickhouse/client.ts';
+import { systemClock } from '../../pipelines/common/clock.ts';
+import { WriterSchemas } from '../../pipelines/common/registry/writer-schemas.ts';
+import { makeUserReport, type ReportContext } from '../../pipelines/report/user-report.ts';
+import { ALL_USERS, DAYS, HundredDays } from '../helpers/hundred-days.ts';
+import { dayText } from '../helpers/past-days.ts';
+import { ledgerCommand } from '../helpers/pipeline-child.ts';
+import { eventually } from '../helpers/runner-harness.ts';
+import { WholeLedger } from '../helpers/whole-ledger.ts';
+
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 180_000 });
+
+const STEP = 5;
+const TTL_DAYS = 30;
+const MESSAGE_DAYS = 60;
+/** Where a run is killed, in the order in which they are tried; one that was not come to is tried again. */
+const POINTS = [
+  'planned',
+  'export-begun',
+  'changes-written',
+  'export-begun:2',
+  'lists-written',
+  'day-written',
+  'day-written:3',
+  'lists-written:3',
+  'exported',
+  'month-merged',
+  'changes-merged',
+  'evictions-noted',
+  'gate-set',
+  'days-let-go',
+  'messages-chosen',
+  'messages-deleted',
+  'file-removed',
+];
+
+let dataDir: string;
+let stop: () => Promise<void>;
+let ledger: WholeLedger;
+let reference: string;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'hundred-days-'));
+  const stack = await startStack({ dataDir, restarts: false });
+  stop = () => stack.stop();
+  ledger = await WholeLedger.create(join(dataDir, 'config.yaml'));
+  const { groupPrefix } = ledger.config.kafka;
+  const { database } = ledger.config.clickhouse;
+  reference = await ledger.configured('reference', {
+    kafka: { groupPrefix: `${groupPrefix}-reference` },
+    clickhouse: { database: `${database}_reference`, biDatabase: `${database}_reference_bi` },
+  });
+  const { exitCode, stderr } = await ledgerCommand(['migrate', '--config', reference]);
+  expect(exitCode, stderr).toBe(0);
+});
+afterAll(async () => {
+  await ledger?.[Symbol.asyncDispose]();
+  await stop?.();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+/** As if today were the day: what was then so old is so much older now. */
+function settings(day: number, maxBytes: number | null): Record<string, string> {
+  const since = DAYS - 1 - day;
+  return {
+    CAMPAIGN_LEDGER_RETENTION_TRACKING_TTL_DAYS: String(TTL_DAYS + since),
+    CAMPAIGN_LEDGER_RETENTION_MESSAGES_TTL_DAYS: String(MESSAGE_DAYS + since),
+    CAMPAIGN_LEDGER_RETENTION_MAX_BYTES: maxBytes === null ? '' : String(maxBytes),
+    CAMPAIGN_LEDGER_RETENTION_REPLACED_FILES_GRACE_MS: '60000',
+  };
+}
+
+async function retain(env: Record<string, string>, faults = ''): Promise<boolean> {
+  const { exitCode, stderr } = await ledgerCommand(['retention', 'run', '--config', ledger.configFile], {
+    ...env,
+    LEDGER_FAULT_POINTS: faults,
+  });
+  const isKilled = stderr.includes('fault point');
+  if (!isKilled) expect(exitCode, stderr).toBe(0);
+  return isKilled;
+}
+
+async function tableBytes(): Promise<number> {
+  const [row] = await ledger.rows<{ bytes: string }>(
+    'SELECT toString(sum(bytes_on_disk)) AS bytes FROM system.parts WHERE active AND database = currentDatabase()',
+  );
+  return Number(row?.bytes);
+}
+
+async function contextOf(file: string, withBlob: boolean): Promise<ReportContext> {
+  const config = await loadConfig({ file, env: {} });
+  return {
+    clickhouse: createClickHouse(config),
+    database: config.clickhouse.database,
+    blob: withBlob
+      ? {
+          place: { container: createContainer(config), prefix: config.blob.prefix },
+          config,
+          schemas: new WriterSchemas({ settings: config.schemaRegistry, clock: systemClock }),
+        }
+      : null,
+  };
+}
+
+test('a hundred days', async () => {
+  ledger.start(['tracking', 'archive', 'profiles']);
+  ledger.start(['tracking', 'profiles'], { configFile: reference });
+  const compared = await contextOf(reference, false);
+  const own = await contextOf(ledger.configFile, true);
+  const world = new HundredDays(ledger, 7);
+  const points = [...POINTS];
+  const bitten: string[] = [];
+  const progressOf = async ({ clickhouse }: ReportContext) => {
+    const answer = await clickhouse.query({
+      query: `SELECT toString(sum(next)) AS sum FROM
+        (SELECT argMax(next_offset, (epoch, next_offset)) AS next FROM progress GROUP BY pipeline, topic, topic_id, partition)`,
+      format: 'JSONEachRow',
+    });
+    return (await answer.json<{ sum: string }>())[0]?.sum;
+  };
+  for (let day = STEP; day <= DAYS; day += STEP) {
+    await world.produce(day - STEP, day);
+    await ledger.caughtUp();
+    await eventually(async () => (await progressOf(compared)) === (await progressOf(own)), {
+      what: 'the other ledger at the end',
+      withinMs: 60_000,
+    });
+    // Every other time space is short as well.
+    const maxBytes = (day / STEP) % 2 === 0 ? Math.floor((await tableBytes()) * 0.9) : null;
+    const env = settings(day - 1, maxBytes);
+    for (const point of points.splice(0, 2)) {
+      if (await retain(env, `retention/${point}=SIGKILL`)) bitten.push(point);
+      else points.push(point);
+    }
+    await retain(env);
+  }
+  expect(bitten.toSorted()).toEqual(POINTS.toSorted());
+
+  // Much has gone, and what is left is what was to be left.
+  const { stdout } = await ledgerCommand(['retention', 'status', '--json', '--config', ledger.configFile]);
+  const status = JSON.parse(stdout);
+  expect(status.local_from.slice(0, 10) > dayText(TTL_DAYS + 1)).toBe(true);
+  const [oldest] = await ledger.rows<{ day: string }>(
+    'SELECT toString(min(toDate(occurred_at))) AS day FROM events',
+  );
+  expect(oldest?.day).toBe(status.local_from.slice(0, 10));
+
+  for (const userId of ALL_USERS) {
+    const request = { tenantId: 'acme', userId, range: { from: null, to: null }, generatedAt: 0 };
+    const [mine, theirs] = await Promise.all([own, compared].map((one) => makeUserReport(one, request)));
+    expect(mine?.report.records.length).toBeGreaterThan(10);
+    expect({ ...mine?.report, report: null }).toEqual({ ...theirs?.report, report: null });
+  }
+
+  // Of each message all is there, or nothing.
+  const messages = 'SELECT * FROM messages ORDER BY tenant_id, user_id, message_id';
+  const [left, all] = await Promise.all(
+    [own, compared].map(async ({ clickhouse }) =>
+      (await clickhouse.query({ query: messages, format: 'JSONEachRow' })).json<{ message_id: string }>(),
+    ),
+  );
+  const kept = new Set(left?.map(({ message_id }) => message_id));
+  expect(left).toEqual(all?.filter(({ message_id }) => kept.has(message_id)));
+  expect(kept.size).toBeGreaterThan(0);
+  expect(kept.size).toBeLessThan(all?.length ?? 0);
+
+  for (const { clickhouse, blob } of [own, compared]) {
+    await clickhouse.close();
+    await blob?.schemas.close();
+  }
+  const verified = await ledgerCommand(['verify', '--deep', '--config', ledger.configFile]);
+  expect(verified.exitCode, verified.stdout).toBe(0);
+});

@@ -1,0 +1,103 @@
+/** Messages leave whole, and only when nothing of them is in ClickHouse alone. */
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { letMessagesGo } from '../../../pipelines/retention/messages.ts';
+import { LedgerDatabase } from '../../helpers/ledger-database.ts';
+
+const NOW = Date.UTC(2026, 7, 31, 13);
+const DAY_MS = 86_400_000;
+const TOPIC_ID = '0123456789abcdef0123456789abcdef';
+
+let ledger: LedgerDatabase;
+beforeEach(async () => {
+  ledger = await LedgerDatabase.create(inject('configFile'));
+});
+afterEach(async () => ledger[Symbol.asyncDispose]());
+
+let offset = 0;
+/** @param age days */
+function event(message_id: string, age: number, fields: object = {}): object {
+  offset += 1;
+  const occurred_at = new Date(NOW - age * DAY_MS).toISOString().slice(0, -1);
+  return {
+    tenant_id: 'acme',
+    user_id: 'u1',
+    message_id,
+    campaign_id: 'spring',
+    channel: 'EMAIL',
+    kind: 'delivery',
+    type: 'SENT',
+    event_id: `e${offset}`,
+    occurred_at,
+    recorded_at: occurred_at,
+    source: `${TOPIC_ID}/0`,
+    offset,
+    ...fields,
+  };
+}
+
+const messages = () => ledger.rows<{ message_id: string }>('SELECT * FROM messages ORDER BY message_id');
+const idsOf = (rows: readonly { message_id: string }[]) => rows.map(({ message_id }) => message_id);
+const left = async () => idsOf(await messages());
+const campaignsOf = async () =>
+  (await ledger.rows<{ n: string }>('SELECT toString(count()) AS n FROM message_campaigns FINAL'))[0]?.n;
+
+/** As if their days had left. */
+async function empty(condition: string): Promise<void> {
+  await ledger.client.command({
+    query: `ALTER TABLE events DELETE WHERE ${condition}`,
+    clickhouse_settings: { mutations_sync: '2' },
+  });
+}
+
+it('those whose last event is over the limit, and all of each', async () => {
+  await ledger.insert('events', [
+    event('old', 20),
+    event('old', 11, { type: 'DELIVERED' }),
+    event('young', 20),
+    event('young', 9, { type: 'OPENED', kind: 'feedback' }),
+    event('new', 1),
+    // Copies that contradict one another: one of its campaigns alone is old.
+    event('torn', 20, { event_id: 'torn' }),
+    event('torn', 2, { event_id: 'torn', campaign_id: 'autumn' }),
+  ]);
+  await empty("toDate(occurred_at) < '2026-08-25'");
+  const before = await messages();
+  expect(idsOf(before)).toEqual(['new', 'old', 'torn', 'young']);
+  expect(await letMessagesGo(ledger.client, 10, NOW)).toBe(1);
+  expect(await messages()).toEqual(before.filter(({ message_id }) => message_id !== 'old'));
+  expect(await campaignsOf()).toBe('4');
+  expect(await letMessagesGo(ledger.client, 10, NOW)).toBe(0);
+  expect(await letMessagesGo(ledger.client, null, NOW)).toBe(0);
+});
+
+it('one with an event that has not left ClickHouse stays', async () => {
+  await ledger.insert('events', [
+    event('gone', 20),
+    event('kept', 20),
+    event('kept', 19, { type: 'DELIVERED' }),
+  ]);
+  await empty("message_id = 'gone' OR type = 'SENT'");
+  expect(await letMessagesGo(ledger.client, 10, NOW)).toBe(1);
+  expect(await left()).toEqual(['kept']);
+  await empty('true');
+  expect(await letMessagesGo(ledger.client, 10, NOW)).toBe(1);
+  expect(await left()).toEqual([]);
+  expect(await campaignsOf()).toBe('0');
+});
+
+it('the limit is a day: what happened on the last day of it stays', async () => {
+  const midnight = Date.UTC(2026, 7, 22);
+  const at = (time: number) => ({ occurred_at: new Date(time).toISOString().slice(0, -1) });
+  await ledger.insert('events', [event('before', 0, at(midnight - 1)), event('after', 0, at(midnight))]);
+  await empty('true');
+  await letMessagesGo(ledger.client, 10, NOW);
+  expect(await left()).toEqual(['after']);
+});
+
+it('for a few the tables are not written anew', async () => {
+  const many = Array.from({ length: 150 }, (_, index) => event(`new-${index}`, 1));
+  await ledger.insert('events', [event('old', 20), ...many]);
+  await empty('true');
+  expect(await letMessagesGo(ledger.client, 10, NOW)).toBe(0);
+  expect(await left()).toHaveLength(151);
+});
