@@ -29,10 +29,13 @@ import type { VerifyContext } from './verify-context.ts';
 /** Users of one page. */
 const USERS_AT_ONCE = 1_000;
 
+export type VersionsContext = Pick<VerifyContext, 'client' | 'container' | 'prefix' | 'retry' | 'findings'>;
+type WrittenPartition = Pick<VerifiedPartition, 'source' | 'next'>;
+
 /** @returns versions looked at */
 export async function checkVersions(
-  context: VerifyContext,
-  partitions: readonly VerifiedPartition[],
+  context: VersionsContext,
+  partitions: readonly WrittenPartition[],
 ): Promise<number> {
   return new VersionsCheck(context, partitions).run();
 }
@@ -59,14 +62,14 @@ interface Fault {
 }
 
 class VersionsCheck {
-  readonly #context: VerifyContext;
+  readonly #context: VersionsContext;
   readonly #topic: string;
   /** By partition, what had been made durable and folded when the check began. */
   readonly #nexts: ReadonlyMap<string, number>;
   readonly #histories: BasedHistories;
   #checked = 0;
 
-  constructor(context: VerifyContext, partitions: readonly VerifiedPartition[]) {
+  constructor(context: VersionsContext, partitions: readonly WrittenPartition[]) {
     this.#context = context;
     this.#topic = partitions[0]?.source.topic ?? '';
     this.#nexts = new Map(partitions.map(({ source, next }) => [partitionKey(source), next ?? 0]));

@@ -1,100 +1,35 @@
 /** Folding again what changes bear on: in any interleaving of any processes, what stays is one fold over everything. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  type FoldedVersion,
-  foldOrdered,
-  foldProfile,
-  profileText,
-} from '../../../pipelines/profiles/fold/fold-profile.ts';
+import { foldOrdered, foldProfile } from '../../../pipelines/profiles/fold/fold-profile.ts';
 import type { StoredChange } from '../../../pipelines/profiles/histories.ts';
 import { planRefold } from '../../../pipelines/profiles/refold.ts';
-
-const TOPIC_ID = '0'.repeat(32);
-
-/** As the tables compute it: greater is recorded earlier. */
-function precedenceOf({ recordedAt, partition, offset }: Omit<StoredChange, 'precedence'>): bigint {
-  return (1n << 128n) - ((BigInt(recordedAt) << 85n) + (BigInt(partition) << 48n) + BigInt(offset)) - 1n;
-}
-
-/** Few ids and instants, so that copies, ties and late changes are the rule. */
-const changes = fc
-  .array(
-    fc.record({
-      changeId: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
-      op: fc.constantFrom('SNAPSHOT' as const, 'PATCH' as const, 'PATCH' as const, 'DELETE' as const),
-      changedAt: fc.integer({ min: 1, max: 6 }),
-      sourceVersion: fc.option(fc.bigInt({ min: 0n, max: 2n })),
-      attributes: fc.constantFrom('{"x":1}', '{"x":null}', '{"y":{"z":2}}', '{"y":{"z":null,"w":3}}', '{}'),
-      recordedAt: fc.integer({ min: 1, max: 4 }),
-      partition: fc.integer({ min: 0, max: 1 }),
-    }),
-    { minLength: 1, maxLength: 14 },
-  )
-  .map((drafts) =>
-    drafts.map((draft, offset): StoredChange => {
-      const attributes = draft.op === 'DELETE' ? null : draft.attributes;
-      const change = { ...draft, attributes, topicId: TOPIC_ID, offset, bytes: 0 };
-      return { ...change, precedence: precedenceOf(change) };
-    }),
-  );
-
-interface Row {
-  readonly fold: bigint;
-  readonly version: FoldedVersion | null;
-}
-
-/** ReplacingMergeTree(fold, withdrawn) by valid_from, and profile_changes by changed_at and change_id. */
-class Tables {
-  readonly versions = new Map<number, Row>();
-  readonly #changes = new Map<string, StoredChange>();
-
-  store(change: StoredChange): void {
-    const key = `${change.changedAt}/${change.changeId}`;
-    const known = this.#changes.get(key);
-    if (known === undefined || change.precedence > known.precedence) this.#changes.set(key, change);
-  }
-
-  history(): StoredChange[] {
-    return [...this.#changes.values()];
-  }
-
-  write(validFrom: number, row: Row): void {
-    const known = this.versions.get(validFrom);
-    if (known === undefined || row.fold >= known.fold) this.versions.set(validFrom, row);
-  }
-
-  /** As readers see it. */
-  visible() {
-    return [...this.versions.values()]
-      .flatMap(({ version }) => (version === null ? [] : [version]))
-      .sort((a, b) => a.validFrom - b.validFrom)
-      .map(({ profile, ...version }) => ({
-        ...version,
-        deleted: profile === null,
-        attributes: profileText(profile),
-      }));
-  }
-}
+import {
+  ProfileTables,
+  precedenceOf,
+  someChanges,
+  TOPIC_ID,
+  type VersionRow,
+} from '../../helpers/profile-tables.ts';
 
 /** What one process writes after it has stored these changes, from the history as it is now. */
-function rowsOf(history: readonly StoredChange[], changeIds: ReadonlySet<string>): [number, Row][] {
+function rowsOf(history: readonly StoredChange[], changeIds: ReadonlySet<string>): [number, VersionRow][] {
   const refold = planRefold(history, changeIds);
   if (refold === null) return [];
   const { fold, ordered, start, state, writeFrom, withdrawn } = refold;
   return [
     ...[...foldOrdered(ordered.slice(start), state)]
       .filter(({ validFrom }) => validFrom >= writeFrom)
-      .map((version): [number, Row] => [version.validFrom, { fold, version }]),
-    ...withdrawn.map((instant): [number, Row] => [instant, { fold, version: null }]),
+      .map((version): [number, VersionRow] => [version.validFrom, { fold, version }]),
+    ...withdrawn.map((instant): [number, VersionRow] => [instant, { fold, version: null }]),
   ];
 }
 
 test('whoever folds what and when, and however late its rows arrive, the versions are those of one fold', () => {
   fc.assert(
-    fc.property(changes, fc.infiniteStream(fc.nat()), (all, dice) => {
+    fc.property(someChanges, fc.infiniteStream(fc.nat()), (all, dice) => {
       const roll = (sides: number) => (dice.next().value as number) % sides;
-      const tables = new Tables();
+      const tables = new ProfileTables();
       // Each flush is to store its changes, read the history, and write its rows; any other may come in between.
       const toStore: StoredChange[][] = [];
       for (let from = 0; from < all.length; ) {
@@ -105,7 +40,7 @@ test('whoever folds what and when, and however late its rows arrive, the version
       // A batch may be written again, by whoever took over.
       for (const flush of [...toStore]) if (roll(3) === 0) toStore.push(flush);
       const toRead: StoredChange[][] = [];
-      const toWrite: [number, Row][] = [];
+      const toWrite: [number, VersionRow][] = [];
       const take = <T>(from: T[]): T => from.splice(roll(from.length), 1)[0] as T;
       while (toStore.length + toRead.length + toWrite.length > 0) {
         const queues = [toStore, toRead, toWrite].filter(({ length }) => length > 0);

@@ -12,6 +12,8 @@ import type { Sink } from '../../../pipelines/common/sink.ts';
 import { hasBase } from '../../../pipelines/profiles/bases.ts';
 import { createProfilesPipeline } from '../../../pipelines/profiles/pipeline.ts';
 import { trimProfileChanges } from '../../../pipelines/retention/trim-profile-changes.ts';
+import { Findings } from '../../../pipelines/verify/findings.ts';
+import { checkVersions } from '../../../pipelines/verify/versions-check.ts';
 import { LedgerHarness } from '../../helpers/ledger-harness.ts';
 import { NOON } from '../../helpers/ledger-values.ts';
 import { changeBatch, type RecordedChange, versionsOf } from '../../helpers/profile-changes.ts';
@@ -233,6 +235,63 @@ it('leaves the changes of the last instant, and a base that says so', async () =
   expect(await left()).toEqual(['at-4']);
   all.push(...(await write(tenant, [at(9)])));
   await expectVersions(tenant, all);
+});
+
+it('verify folds on from bases, and finds what differs before and behind them', async () => {
+  const own = await LedgerHarness.create(inject('configFile'), {
+    overrides: { blob: { prefix: `trim-test-${randomUUID()}/` } },
+  });
+  const { sink: ownSink } = await own.pipeline(createProfilesPipeline);
+  const { client, config } = own;
+  const container = createContainer(config);
+  const { prefix } = config.blob;
+  const ownStore = new ColdStore(container, prefix);
+  const records = Array.from(
+    { length: 6 },
+    (_, offset): RecordedChange => ({
+      user_id: 'u1',
+      change_id: `c${offset}`,
+      op: 'PATCH',
+      changed_at: NOON + offset * HOUR_MS,
+      source_version: null,
+      attributes: JSON.stringify({ n: offset }),
+      recordedAt: NOON + 24 * HOUR_MS,
+      partition: 0,
+      offset,
+    }),
+  );
+  const batch = changeBatch(own, 'acme', records);
+  await ownSink.write([batch], always);
+  const { source } = batch;
+  const wanted = { [`${source.topicId}/0`]: 6 };
+  const { manifest } = await exportOwned(await ownStore.readManifest(), PROFILE_CHANGES, wanted, {
+    store: ownStore,
+    client,
+  });
+  await trimProfileChanges({ client, store: ownStore, signal, manifest, horizon: NOON + 5 * HOUR_MS });
+  const check = async () => {
+    const findings = new Findings();
+    const retry = <T>(ask: () => Promise<T>) => ask();
+    const checked = await checkVersions({ client, container, prefix, retry, findings }, [
+      { source, next: 6 },
+    ]);
+    return { checked, found: findings.discrepancies.map(({ code, first }) => [code, first]) };
+  };
+  expect(await check()).toEqual({ checked: 6, found: [] });
+  const spoil = (hour: number) =>
+    client.command({
+      query: `INSERT INTO profile_versions SELECT * REPLACE('{"n":99}' AS attributes, fold + 1 AS fold) FROM profile_versions FINAL
+        WHERE valid_from = fromUnixTimestamp64Milli({at:Int64}, 'UTC')`,
+      query_params: { at: NOON + hour * HOUR_MS },
+    });
+  await spoil(3);
+  expect((await check()).found).toEqual([['profile_version_differs', 3]]);
+  await spoil(5);
+  expect((await check()).found).toEqual([
+    ['profile_version_differs', 3],
+    ['profile_version_differs', 5],
+  ]);
+  await own[Symbol.asyncDispose]();
 });
 
 it('while the pipeline folds', async () => {
