@@ -9,6 +9,7 @@ import { CAMPAIGNS, type ColdRow, type ColdTable, EVENTS, PROFILE_CHANGES } from
 import { coldRowOf, ownerOfRow } from '../cold/row-binary.ts';
 import { partitionKey } from '../common/batch.ts';
 import { blobErrorCode } from '../common/blob/container.ts';
+import { OfflineBlob } from '../common/blob/offline.ts';
 import type { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import { timeLimits } from '../common/transcode/time-limits.ts';
 import { ExpectedRows } from '../verify/expected-rows.ts';
@@ -47,6 +48,7 @@ interface Wanted extends WantedRange {
  * @param positions read before ClickHouse was asked for the user: what lies below was there, or is in the cold tier
  * @throws {Outage} Blob, or the registry, cannot be asked
  * @throws {DamagedArchive} a segment is gone, or not what was written
+ * @throws {OfflineBlob}
  */
 export async function readRaw(
   context: RawContext,
@@ -80,8 +82,11 @@ export async function readRaw(
   };
 }
 
-/** Offsets that the archive has and the pipeline has not made durable. */
-async function wantedRanges({ place, config }: RawContext, positions: PipelinePositions): Promise<Wanted[]> {
+/** Offsets that the archive has and the pipeline has not made durable. @throws {Outage} */
+export async function wantedRanges(
+  { place, config }: Pick<RawContext, 'place' | 'config'>,
+  positions: PipelinePositions,
+): Promise<Wanted[]> {
   const names = topicNames(config);
   const roles = new Map((Object.keys(names) as TopicRole[]).map((role) => [names[role], role]));
   const heads = await headPositions(place, new Set(roles.keys()));
@@ -116,6 +121,7 @@ class BatchReader {
         throw new DamagedArchive(`${part.path} cannot be read: ${blobErrorCode(error)}`, { cause: error });
       });
       const [fault] = faults;
+      if (fault?.code === 'segment_offline') throw new OfflineBlob(part.path);
       if (fault !== undefined) throw new DamagedArchive(`${fault.path}: ${fault.message}`);
     }
     return records;

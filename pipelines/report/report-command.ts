@@ -4,11 +4,15 @@ import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
+import type { Priority } from '../archive/tiers/rehydrate.ts';
 import { withConfig } from '../command-context.ts';
+import { OfflineBlob } from '../common/blob/offline.ts';
 import { UsageError } from '../common/errors.ts';
 import { formatJson, formatNdjson } from './format/json.ts';
+import type { UserKey } from './read-clickhouse.ts';
 import type { UserReport } from './report.ts';
 import { parseTimeArgument } from './time-argument.ts';
+import type { ReportContext } from './user-report.ts';
 
 type Format = (report: UserReport) => Iterable<string>;
 
@@ -25,6 +29,7 @@ interface ReportUserOptions {
   readonly to?: string;
   readonly format: keyof typeof formats;
   readonly out?: string;
+  readonly rehydrate?: Priority;
   readonly localOnly?: boolean;
 }
 
@@ -59,6 +64,32 @@ function parseRange({ from, to }: ReportUserOptions): { from: number | null; to:
   return range;
 }
 
+interface BringBack {
+  readonly user: UserKey;
+  readonly priority: Priority | undefined;
+  /** Milliseconds. */
+  readonly now: number;
+}
+
+/** What cannot be read now, all at once: the first that was met is seldom the only one. */
+async function bringBack(
+  error: unknown,
+  context: ReportContext,
+  { user, priority, now }: BringBack,
+): Promise<void> {
+  if (!(error instanceof OfflineBlob) || context.blob === null) return;
+  if (priority === undefined) {
+    process.stderr.write('campaign-ledger: with --rehydrate all that this report needs is brought back\n');
+    return;
+  }
+  const [{ rehydrateReport }, { rehydrationText }] = await Promise.all([
+    import('./rehydrate-report.ts'),
+    import('../archive/tiers/tiers-text.ts'),
+  ]);
+  const rehydration = await rehydrateReport(context, context.blob, { user, priority });
+  process.stderr.write(rehydrationText(rehydration, { priority, now }));
+}
+
 export function registerReportCommand(program: Command): void {
   program
     .command('report')
@@ -76,6 +107,15 @@ export function registerReportCommand(program: Command): void {
       new Option('--format <format>', 'how to print it').choices(Object.keys(formats)).default('json'),
     )
     .option('--out <file>', 'write to this file instead of standard output')
+    .addOption(
+      new Option(
+        '--rehydrate [priority]',
+        'where something is in the archive tier, have all that the report needs brought back (standard or high), and say when to come again',
+      )
+        .choices(['standard', 'high'])
+        .preset('standard')
+        .conflicts('localOnly'),
+    )
     .option('--local-only', 'ask ClickHouse alone: what is old, or not there yet, is left out')
     .action(
       withConfig(async ({ config, clock }, options: ReportUserOptions) => {
@@ -92,12 +132,14 @@ export function registerReportCommand(program: Command): void {
           isLocalOnly: options.localOnly === true,
         });
         try {
-          const { report, isKnownUser } = await makeUserReport(context, {
-            tenantId: options.tenant,
-            userId: options.user,
-            range,
-            generatedAt: clock.now(),
-          });
+          const user = { tenantId: options.tenant, userId: options.user };
+          const made = await makeUserReport(context, { ...user, range, generatedAt: clock.now() }).catch(
+            async (error: unknown) => {
+              await bringBack(error, context, { user, priority: options.rehydrate, now: clock.now() });
+              throw error;
+            },
+          );
+          const { report, isKnownUser } = made;
           if (!isKnownUser) {
             process.stderr.write(
               `campaign-ledger: nothing is stored of user "${options.user}" of tenant "${options.tenant}"; the report is empty\n`,

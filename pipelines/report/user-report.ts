@@ -48,6 +48,7 @@ function isoOrNull(milliseconds: number | null): string | null {
 /**
  * @throws {Outage} ClickHouse, Blob, or the schema registry cannot be asked
  * @throws {DamagedColdFile} or {DamagedArchive}: the report would lack rows
+ * @throws {OfflineBlob} one of those that it must read is in the archive tier
  */
 export async function makeUserReport(
   context: ReportContext,

@@ -186,6 +186,27 @@ describe('with the archive', () => {
     expect(text).toMatch(/^events \d{4}-\d\d +\d/m);
   });
 
+  it('a report that meets blobs in the archive tier has all of its own brought back when told to', async () => {
+    const report = (...options: string[]) =>
+      ledger.command('report', 'user', '--tenant', 'acme', '--user', 'ann', ...options);
+    const before = JSON.parse((await report()).stdout);
+    expect(before.records.length).toBeGreaterThanOrEqual(AGES.length);
+    expect(before.report.sources.cold.events).toBeGreaterThan(0);
+    const container = createContainer(ledger.config);
+    const prefix = `${ledger.config.blob.prefix}tracking/`;
+    for await (const { name } of container.listBlobsFlat({ prefix }))
+      if (name.endsWith('.parquet')) await container.getBlobClient(name).setAccessTier('Archive');
+    const refused = await report();
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/tracking\/\S+\.parquet is offline, in the archive tier/);
+    expect(refused.stderr).toMatch(/with --rehydrate/);
+    const told = await report('--rehydrate');
+    expect(told.exitCode).toBe(1);
+    expect(told.stderr).toMatch(/[2-9] blobs \(\S+ bytes\) are being brought back[^]*come back at \S+Z/);
+    const after = JSON.parse((await report()).stdout);
+    expect({ ...after, report: null }).toEqual({ ...before, report: null });
+  });
+
   it('inside of run it goes by itself, and shows its metrics', async () => {
     await produceDays(ledger, [50], { tag: '-scheduled' });
     const configFile = await ledger.configured('scheduled', {
