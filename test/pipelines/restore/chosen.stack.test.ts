@@ -5,7 +5,7 @@ import type { SeenRecord } from '../../helpers/kafka-witness.ts';
 import { NOON } from '../../helpers/ledger-values.ts';
 import { type Answer, ledgerCommand } from '../../helpers/pipeline-child.ts';
 import { produceLoad } from '../../helpers/restore-load.ts';
-import { tableDigests } from '../../helpers/table-digests.ts';
+import { emptyTables, tableDigests } from '../../helpers/table-digests.ts';
 import { ROLES, WholeLedger } from '../../helpers/whole-ledger.ts';
 
 let ledger: WholeLedger;
@@ -20,18 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => ledger[Symbol.asyncDispose]());
 
-const TABLES = [
-  'events',
-  'message_events',
-  'message_campaigns',
-  'campaigns',
-  'profile_changes',
-  'profile_versions',
-];
-
-beforeEach(async () => {
-  for (const table of TABLES) await ledger.harness.client.command({ query: `TRUNCATE TABLE ${table} SYNC` });
-});
+beforeEach(() => emptyTables(ledger));
 
 const restore = (options: readonly string[], faults = ''): Promise<Answer> =>
   ledgerCommand(['archive', 'restore', '--to', 'clickhouse', ...options, '--config', ledger.configFile], {
@@ -132,8 +121,7 @@ describe('restore --to clickhouse', () => {
     const topics = ROLES.map((role) => ledger.topic(role));
     expect((await restore(topics)).exitCode).toBe(0);
     const whole = await tableDigests(ledger);
-    for (const table of TABLES)
-      await ledger.harness.client.command({ query: `TRUNCATE TABLE ${table} SYNC` });
+    await emptyTables(ledger);
     // Behind the campaigns, which it has noted, and with the deliveries stored, which it has not.
     const killed = await restore(topics, 'restore/after-insert:2=SIGKILL');
     expect(killed.stderr).toContain('fault point restore/after-insert');

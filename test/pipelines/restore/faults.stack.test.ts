@@ -4,7 +4,7 @@ import { type CuttingProxy, startCuttingProxy } from '../../helpers/cutting-prox
 import { definition } from '../../helpers/ledger-values.ts';
 import { ledgerCommand } from '../../helpers/pipeline-child.ts';
 import { produceLoad } from '../../helpers/restore-load.ts';
-import { tableDigests } from '../../helpers/table-digests.ts';
+import { emptyTables, tableDigests } from '../../helpers/table-digests.ts';
 import { ROLES, WholeLedger } from '../../helpers/whole-ledger.ts';
 
 let ledger: WholeLedger;
@@ -31,15 +31,6 @@ afterAll(async () => {
   await clickhouse.close();
   await ledger[Symbol.asyncDispose]();
 });
-
-const TABLES = [
-  'events',
-  'message_events',
-  'message_campaigns',
-  'campaigns',
-  'profile_changes',
-  'profile_versions',
-];
 
 describe('restore --to clickhouse', () => {
   it('says that the archive holds nothing of a topic, and restores the others', async () => {
@@ -69,8 +60,7 @@ describe('restore --to clickhouse', () => {
       ledgerCommand(['archive', 'restore', '--to', 'clickhouse', ...topics, '--config', file]);
     expect((await restore(ledger.configFile)).exitCode).toBe(0);
     const whole = await tableDigests(ledger);
-    for (const table of TABLES)
-      await ledger.harness.client.command({ query: `TRUNCATE TABLE ${table} SYNC` });
+    await emptyTables(ledger);
     const fates = ['refuse', 'lose', 'cut-request', 'cut-answer', 503] as const;
     let faults = 0;
     const everyNth = (n: number) => (number: number) => {
