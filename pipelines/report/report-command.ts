@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander';
 import type { Priority } from '../archive/tiers/rehydrate.ts';
 import { withConfig } from '../command-context.ts';
 import { OfflineBlob } from '../common/blob/offline.ts';
-import { UsageError } from '../common/errors.ts';
+import { Outage, UsageError } from '../common/errors.ts';
 import { formatJson, formatNdjson } from './format/json.ts';
 import type { UserKey } from './read-clickhouse.ts';
 import type { UserReport } from './report.ts';
@@ -90,6 +90,17 @@ async function bringBack(
   process.stderr.write(rehydrationText(rehydration, { priority, now }));
 }
 
+/** Without Blob there is no telling what a report would lack. */
+function withWayOut(error: unknown): unknown {
+  if (!(error instanceof Outage) || error.service !== 'blob') return error;
+  const message = error.message.replace(/^blob: /, '');
+  return new Outage(
+    'blob',
+    `${message}; nothing was reported, as rows may be there alone (--local-only asks ClickHouse alone)`,
+    { cause: error },
+  );
+}
+
 export function registerReportCommand(program: Command): void {
   program
     .command('report')
@@ -136,7 +147,7 @@ export function registerReportCommand(program: Command): void {
           const made = await makeUserReport(context, { ...user, range, generatedAt: clock.now() }).catch(
             async (error: unknown) => {
               await bringBack(error, context, { user, priority: options.rehydrate, now: clock.now() });
-              throw error;
+              throw withWayOut(error);
             },
           );
           const { report, isKnownUser } = made;

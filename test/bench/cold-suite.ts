@@ -77,7 +77,7 @@ export async function runColdSuite(options: ColdSuiteOptions): Promise<ColdSuite
         value: time(read.median) / time(read.tenth),
         aim: { atMost: 1.5 },
       },
-      { name: 'export_rows_per_s', value: exportedRows / exportSeconds, aim: { atLeast: 1 } },
+      { name: 'export_rows_per_s', value: exportedRows / exportSeconds, aim: null },
     ],
     facts: {
       months,

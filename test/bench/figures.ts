@@ -9,7 +9,8 @@ export interface Figure {
   readonly name: string;
   /** Null where something that it needs is missing. */
   readonly value: number | null;
-  readonly aim: { readonly atLeast: number } | { readonly atMost: number };
+  /** Null: it is told, and held against nothing. */
+  readonly aim: { readonly atLeast: number } | { readonly atMost: number } | null;
 }
 
 export const PIPELINES = ['archive', 'tracking', 'profiles'] as const;
@@ -56,7 +57,7 @@ export function figuresOf(rounds: readonly Round[]): readonly Figure[] {
 }
 
 export function isMet({ value, aim }: Figure): boolean | null {
-  if (value === null) return null;
+  if (value === null || aim === null) return null;
   return 'atLeast' in aim ? value >= aim.atLeast : value <= aim.atMost;
 }
 

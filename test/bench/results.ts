@@ -51,8 +51,8 @@ function figureRow(figure: Figure): string[] {
   return [
     name,
     value === null ? '' : shown(name, value),
-    'atLeast' in aim ? `≥ ${aim.atLeast}` : `≤ ${aim.atMost}`,
-    met === null ? 'not measured' : met ? pc.green('met') : pc.red('missed'),
+    aim === null ? '' : 'atLeast' in aim ? `≥ ${aim.atLeast}` : `≤ ${aim.atMost}`,
+    value === null ? 'not measured' : met === null ? '' : met ? pc.green('met') : pc.red('missed'),
   ];
 }
 
