@@ -202,7 +202,7 @@ describe('with the archive', () => {
     expect(refused.stderr).toMatch(/with --rehydrate/);
     const told = await report('--rehydrate');
     expect(told.exitCode).toBe(1);
-    expect(told.stderr).toMatch(/[2-9] blobs \(\S+ bytes\) are being brought back[^]*come back at \S+Z/);
+    expect(told.stderr).toMatch(/[2-9] blobs \(\S+ bytes\) are being brought back[\s\S]*come back at \S+Z/);
     const after = JSON.parse((await report()).stdout);
     expect({ ...after, report: null }).toEqual({ ...before, report: null });
   });
