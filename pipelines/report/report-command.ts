@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { withConfig } from '../command-context.ts';
-import { UsageError } from '../common/errors.ts';
+import { Outage, UsageError } from '../common/errors.ts';
 import { formatJson, formatNdjson } from './format/json.ts';
 import type { UserReport } from './report.ts';
 import { parseTimeArgument } from './time-argument.ts';
@@ -59,6 +59,17 @@ function parseRange({ from, to }: ReportUserOptions): { from: number | null; to:
   return range;
 }
 
+/** Without Blob there is no telling what a report would lack. */
+function withWayOut(error: unknown): unknown {
+  if (!(error instanceof Outage) || error.service !== 'blob') return error;
+  const message = error.message.replace(/^blob: /, '');
+  return new Outage(
+    'blob',
+    `${message}; nothing was reported, as rows may be there alone (--local-only asks ClickHouse alone)`,
+    { cause: error },
+  );
+}
+
 export function registerReportCommand(program: Command): void {
   program
     .command('report')
@@ -97,6 +108,8 @@ export function registerReportCommand(program: Command): void {
             userId: options.user,
             range,
             generatedAt: clock.now(),
+          }).catch((error: unknown) => {
+            throw withWayOut(error);
           });
           if (!isKnownUser) {
             process.stderr.write(
