@@ -19,6 +19,8 @@ export interface ListedBlob {
   /** Null when the blob does not carry a segment's metadata. */
   readonly metadata: SegmentMetadata | null;
   readonly bytes: number;
+  /** In the archive tier: it must be brought back before it can be read. */
+  readonly isOffline: boolean;
 }
 
 /**
@@ -85,6 +87,7 @@ export async function* listFolder(
       name: parseSegmentPath(path),
       metadata: fromBlobMetadata(metadata),
       bytes: properties.contentLength ?? 0,
+      isOffline: properties.accessTier === 'Archive',
     };
   }
 }

@@ -13,6 +13,7 @@ export interface PlannedSegment {
   readonly sha256: string;
   readonly schemaId: number | null;
   readonly count: number;
+  readonly isOffline: boolean;
 }
 
 export interface PlannedBatch extends OffsetRange {
@@ -45,6 +46,13 @@ export interface TopicPlan {
 interface Gathered {
   readonly batches: PlannedBatch[];
   readonly whole: OffsetRanges;
+}
+
+/** Of all that would be read, the segments in the archive tier. */
+export function offlineIn({ sources, schemas }: TopicPlan): string[] {
+  const segments = sources.flatMap(({ batches }) => batches.flatMap((batch) => batch.segments));
+  const offline = [...segments, ...schemas.values()].filter(({ isOffline }) => isOffline);
+  return [...new Set(offline.map(({ path }) => path))];
 }
 
 /** @throws {Outage} the store cannot be asked */
@@ -93,8 +101,8 @@ export async function planTopic(place: ArchivePlace, topic: string, choice: Choi
 }
 
 /** None for a blob that does not carry a segment's metadata: that is a discrepancy already. */
-function planned({ path, bytes, metadata }: ListedBlob): PlannedSegment[] {
+function planned({ path, bytes, metadata, isOffline }: ListedBlob): PlannedSegment[] {
   if (metadata === null) return [];
   const { sha256, schemaId, count } = metadata;
-  return [{ path, bytes, sha256, schemaId, count }];
+  return [{ path, bytes, sha256, schemaId, count, isOffline }];
 }

@@ -74,7 +74,7 @@ function refusal(path: string, error: unknown): unknown {
   if (code === 'BlobArchived' || code === 'BlobBeingRehydrated')
     return new UnreadableSegment(
       path,
-      'it lies in the archive access tier, from which nothing can be read: set it to another tier and wait until it is there',
+      'it is in the archive tier now, from which nothing can be read: the same command with --rehydrate has it brought back',
       { cause: error },
     );
   return blobFault(error);

@@ -1,13 +1,17 @@
 /** What a restore is asked for and given, whichever way it goes; and what it says of itself in the end. */
 import type { Config } from '../../config/schema.ts';
+import { DamagedArchive } from '../archive/find-batches.ts';
 import type { ArchivePlace } from '../archive/listing.ts';
+import { type Priority, startRehydration } from '../archive/tiers/rehydrate.ts';
+import { rehydrationText } from '../archive/tiers/tiers-text.ts';
 import type { Discrepancy } from '../archive/verify.ts';
 import type { ContainerClient } from '../common/blob/container.ts';
+import { REHYDRATION_TAKES } from '../common/blob/offline.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Logger } from '../common/logger.ts';
 import { retryOutage } from '../common/retry.ts';
 import type { Choice } from './choice.ts';
-import { planTopic, type TopicPlan } from './plan.ts';
+import { offlineIn, planTopic, type TopicPlan } from './plan.ts';
 
 export interface RestoreContext {
   readonly config: Config;
@@ -21,26 +25,28 @@ export interface RestoreContext {
   readonly signal: AbortSignal;
   /** Goes on behind what cannot be read. */
   readonly skipDamaged: boolean;
+  /** How soon segments in the archive tier are to be brought back; null: they are not. */
+  readonly rehydrate: Priority | null;
   /** Lines for people. */
   readonly say: (line: string) => void;
   /** Before each topic. */
   readonly onTopic: (plan: TopicPlan) => { update(records: number): void; finish(): void };
 }
 
-/** Some of what is asked for is not in the archive as it was written. Nothing was restored of the topic. */
-export class DamagedArchive extends Error {
-  override readonly name = 'DamagedArchive';
+/** Nothing was restored: some of what is asked for has to be brought back first. */
+export class OfflineSegments extends Error {
+  override readonly name = 'OfflineSegments';
 }
 
 /** Of them are said at once. */
 const MOST_SAID = 10;
 
-/** @throws {DamagedArchive} unless what is damaged is to be skipped */
-export async function planned(
-  { place, config, logger, signal, skipDamaged, say }: RestoreContext,
-  topic: string,
-  choice: Choice,
-): Promise<TopicPlan> {
+/**
+ * @throws {DamagedArchive} unless what is damaged is to be skipped
+ * @throws {OfflineSegments}
+ */
+export async function planned(context: RestoreContext, topic: string, choice: Choice): Promise<TopicPlan> {
+  const { place, config, logger, signal, skipDamaged, say } = context;
   const what = `listing ${topic}`;
   const plan = await retryOutage(() => planTopic(place, topic, choice), {
     retry: config.retry,
@@ -48,6 +54,7 @@ export async function planned(
     signal,
     what,
   });
+  await assertOnline(context, plan);
   const { discrepancies } = plan;
   if (discrepancies.length === 0) return plan;
   const lines = discrepancies.slice(0, MOST_SAID).map(sentence);
@@ -63,6 +70,26 @@ export async function planned(
     );
   for (const line of lines) say(`skipped: ${line}`);
   return plan;
+}
+
+/** All at once, and before anything is restored: each takes hours. */
+async function assertOnline(
+  { place, rehydrate, clock, say }: RestoreContext,
+  plan: TopicPlan,
+): Promise<void> {
+  const offline = offlineIn(plan);
+  if (offline.length === 0) return;
+  const about = `of ${plan.segments} segments of ${plan.topic} ${offline.length} are in the archive tier, the first is ${offline[0]}`;
+  if (rehydrate === null)
+    throw new OfflineSegments(
+      `${about}; nothing of it was restored. --rehydrate has them brought back, which takes ${REHYDRATION_TAKES}`,
+    );
+  const rehydration = await startRehydration(place, offline, { priority: rehydrate, tier: 'Hot' });
+  for (const line of rehydrationText(rehydration, { priority: rehydrate, now: clock.now() })
+    .trim()
+    .split('\n'))
+    say(line);
+  throw new OfflineSegments(`${about}; nothing of it was restored: run this again when they are there`);
 }
 
 function sentence({ code, topic, partition, path, message }: Discrepancy): string {

@@ -86,6 +86,7 @@ function contextOf({ config, logger, clock }: CommandContext, options: RestoreOp
     clock,
     signal: new AbortController().signal,
     skipDamaged: options.skipDamaged === true,
+    rehydrate: options.rehydrate ?? null,
     say,
     onTopic: ({ topic, segments, records }) => {
       say(`${topic}: ${records} records in ${segments} segments`);

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from '../../config/closest.ts';
 import type { Config } from '../../config/schema.ts';
 import { type TopicRole, topicNames } from '../../config/topics.ts';
+import type { Priority } from '../archive/tiers/rehydrate.ts';
 import { type TimeOptions, timeSpans } from '../archive/time-spans.ts';
 import { withConfig } from '../command-context.ts';
 import type { OffsetRange } from '../common/batch.ts';
@@ -25,6 +26,7 @@ export interface RestoreOptions extends TimeOptions {
   readonly as?: string;
   readonly intoSource?: true;
   readonly skipDamaged?: true;
+  readonly rehydrate?: Priority;
   readonly force?: true;
   readonly json?: true;
 }
@@ -67,6 +69,14 @@ export function registerRestoreCommand(archive: Command): void {
     .option('--as <topic>', 'the topic that Kafka gets the records in')
     .option('--into-source', 'let --as name a topic that the pipelines read')
     .option('--skip-damaged', 'restore what there is where segments are missing or damaged; exits 3 then')
+    .addOption(
+      new Option(
+        '--rehydrate [priority]',
+        'have segments in the archive tier brought back (standard or high), and say when to come again',
+      )
+        .choices(['standard', 'high'])
+        .preset('standard'),
+    )
     .option('--force', 'with --all: while pipelines run, or Kafka cannot be asked whether they do')
     .option('--json', 'the result as one JSON object')
     .action(
