@@ -1,5 +1,6 @@
 /** Blob and ClickHouse failing while a range is restored; topics of which there is nothing; tables that are not there. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { createContainer } from '../../../pipelines/common/blob/container.ts';
 import { type CuttingProxy, startCuttingProxy } from '../../helpers/cutting-proxy.ts';
 import { definition } from '../../helpers/ledger-values.ts';
 import { ledgerCommand } from '../../helpers/pipeline-child.ts';
@@ -69,10 +70,40 @@ describe('restore --to clickhouse', () => {
       return fates[faults % fates.length] ?? 'pass';
     };
     blob.fate = everyNth(5);
-    clickhouse.fate = everyNth(3);
+    // Fewer than what is tried again at once asks: else no attempt would ever come to its end.
+    clickhouse.fate = everyNth(7);
     const { exitCode, stderr } = await restore(throughFile);
     expect(exitCode, stderr).toBe(0);
     expect(faults).toBeGreaterThan(10);
+    expect(await tableDigests(ledger)).toEqual(whole);
+  });
+
+  it('restores nothing while segments are in the archive tier, and has them brought back when told to', async () => {
+    const { config } = ledger;
+    const topic = ledger.topic('feedback');
+    const container = createContainer(config);
+    let archived = 0;
+    for await (const { name } of container.listBlobsFlat({ prefix: `${config.blob.prefix}raw/${topic}/` })) {
+      await container.getBlobClient(name).setAccessTier('Archive');
+      archived += 1;
+    }
+    const whole = await tableDigests(ledger);
+    await emptyTables(ledger);
+    const restore = (...options: string[]) =>
+      ledger.command('archive', 'restore', topic, '--to', 'clickhouse', ...options);
+    const refused = await restore();
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toMatch(
+      new RegExp(`of \\d+ segments of ${topic} ${archived} are in the archive tier.*--rehydrate`),
+    );
+    expect(await ledger.rows('SELECT * FROM events LIMIT 1')).toEqual([]);
+    const told = await restore('--rehydrate', 'high');
+    expect(told.exitCode).toBe(1);
+    expect(told.stderr).toMatch(/are being brought back, mostly less than an hour/);
+    expect(told.stderr).toMatch(/come back at \S+Z/);
+    const others = ROLES.map((role) => ledger.topic(role));
+    const { exitCode, stderr } = await ledger.command('archive', 'restore', '--to', 'clickhouse', ...others);
+    expect(exitCode, stderr).toBe(0);
     expect(await tableDigests(ledger)).toEqual(whole);
   });
 
