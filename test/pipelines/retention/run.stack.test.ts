@@ -6,8 +6,9 @@ import { createContainer } from '../../../pipelines/common/blob/container.ts';
 import { systemClock } from '../../../pipelines/common/clock.ts';
 import { reasonsOf } from '../../../pipelines/retention/reasons.ts';
 import { takeRetentionLock } from '../../../pipelines/retention/retention-lock.ts';
+import { startCuttingProxy } from '../../helpers/cutting-proxy.ts';
 import { dayText, produceDays, rowsByDay, runWith, segmentsOf, USERS } from '../../helpers/past-days.ts';
-import type { PipelineChild } from '../../helpers/pipeline-child.ts';
+import { ledgerCommand, type PipelineChild } from '../../helpers/pipeline-child.ts';
 import { WholeLedger } from '../../helpers/whole-ledger.ts';
 
 const NOTHING = {
@@ -184,6 +185,47 @@ describe('with the archive', () => {
     expect(status.cold.reduce((sum: number, month: { rows: number }) => sum + month.rows, 0)).toBe(inCold);
     const text = (await ledger.command('retention', 'status')).stdout;
     expect(text).toMatch(/^events \d{4}-\d\d +\d/m);
+  });
+
+  it('what fails in the middle is waited out, and nothing is lost or left undone', async () => {
+    await produceDays(ledger, [60, 59], { tag: '-through' });
+    const archiving = ledger.start(['archive']);
+    await ledger.caughtUp(['tracking', 'archive']);
+    await archiving.kill();
+    const before = await rowsByDay(ledger);
+    const inCold = await coldRows();
+    const { config } = ledger;
+    const endpoint = /BlobEndpoint=([^;]+)/.exec(config.blob.connectionString ?? '')?.[1] ?? '';
+    const direct = new URL(endpoint).origin;
+    const blob = await startCuttingProxy(direct);
+    const clickhouse = await startCuttingProxy(config.clickhouse.url);
+    const fates = ['lose', 'cut-answer', 'refuse'] as const;
+    let faults = 0;
+    for (const [proxy, numbers] of [
+      [blob, [9, 31, 47]],
+      [clickhouse, [6, 17, 33]],
+    ] as const) {
+      proxy.fate = (number) => {
+        if (!(numbers as readonly number[]).includes(number)) return 'pass';
+        faults += 1;
+        return fates[faults % fates.length] ?? 'pass';
+      };
+    }
+    const through = await ledger.configured('through', {
+      retention: { tracking: { ttlDays: 30 } },
+      blob: { connectionString: config.blob.connectionString?.replace(direct, blob.url) ?? null },
+      clickhouse: { url: clickhouse.url },
+    });
+    const { exitCode, stderr } = await ledgerCommand(['retention', 'run', '--config', through]);
+    await blob.close();
+    await clickhouse.close();
+    expect(exitCode, stderr).toBe(0);
+    expect(faults).toBeGreaterThanOrEqual(4);
+    expect(Object.keys(await rowsByDay(ledger))).toEqual([dayText(0)]);
+    const { [dayText(0)]: _today, ...gone } = before;
+    const wanted = { ...inCold };
+    for (const [day, count] of Object.entries(gone)) wanted[day] = (wanted[day] ?? 0) + count;
+    expect(await coldRows()).toEqual(wanted);
   });
 
   it('a report that meets blobs in the archive tier has all of its own brought back when told to', async () => {
