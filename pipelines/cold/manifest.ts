@@ -37,6 +37,8 @@ const manifestSchema = z.object({
     pending: extent.nullable(),
     /** For want of space: the last day that need not stay in ClickHouse, whatever its age. Only grows. */
     evictedThrough: day.nullable().default(null),
+    /** The last day that has left ClickHouse, as retention knows; null: none has. Only grows. */
+    goneThrough: day.nullable().default(null),
     /** Days that were brought back into ClickHouse, each with the instant until which it stays, milliseconds. */
     held: z.record(day, count).default({}),
     /** By month, `2026-08`. */
@@ -51,7 +53,15 @@ export type ListedFiles = z.infer<typeof listed>;
 
 export const EMPTY_MANIFEST: Manifest = {
   version: COLD_VERSION,
-  events: { through: null, next: {}, pending: null, evictedThrough: null, held: {}, months: {} },
+  events: {
+    through: null,
+    next: {},
+    pending: null,
+    evictedThrough: null,
+    goneThrough: null,
+    held: {},
+    months: {},
+  },
   profile_changes: { next: {}, pending: null, files: null, trimmedTo: null },
   campaigns: { next: {}, pending: null, files: null, trimmedTo: null },
 };

@@ -1,7 +1,7 @@
 /** What is to leave ClickHouse, and why the rest may not: a pure function of what there is and what is wanted. */
 import type { Config } from '../../config/schema.ts';
 import type { Manifest, NextOffsets } from '../cold/manifest.ts';
-import { DAY_MS, dayOf, daysAfter, laterOf } from './days.ts';
+import { DAY_MS, dayOf, daysAfter, laterOf, startOf } from './days.ts';
 import type { TableSizes, Unconfirmed } from './table-days.ts';
 
 export interface PlanInput {
@@ -113,16 +113,21 @@ export function lastExpiredDay(ttlDays: number | null, now: number): string | nu
 }
 
 /**
- * The first instant from which everything is still in ClickHouse; null: nothing has left yet.
+ * The first instant from which everything is still in ClickHouse; null: nothing has left yet. The table's TTL may be
+ * ahead of what retention has noted.
  * @returns milliseconds
  */
 export function localHorizon(
-  { through, evictedThrough }: Pick<Manifest['events'], 'through' | 'evictedThrough'>,
+  {
+    through,
+    evictedThrough,
+    goneThrough,
+  }: Pick<Manifest['events'], 'through' | 'evictedThrough' | 'goneThrough'>,
   ttlDays: number | null,
   now: number,
 ): number | null {
   const wanted = laterOf(lastExpiredDay(ttlDays, now), evictedThrough);
-  if (through === null || wanted === null) return null;
-  const gone = through < wanted ? through : wanted;
-  return Date.parse(`${daysAfter(gone, 1)}T00:00:00Z`);
+  const mayBeGone = through === null || wanted === null ? null : through < wanted ? through : wanted;
+  const gone = laterOf(goneThrough, mayBeGone);
+  return gone === null ? null : startOf(gone) + DAY_MS;
 }

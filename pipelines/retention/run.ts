@@ -1,4 +1,5 @@
 /** One run of retention, step by step. Each step may be repeated, and a run that was stopped is ended by the next. */
+import { isDeepStrictEqual } from 'node:util';
 import type { HeldManifest } from '../cold/cold-store.ts';
 import { CAMPAIGNS, PROFILE_CHANGES } from '../cold/cold-table.ts';
 import { bringOwnedTogether, exportOwned } from '../cold/export-changes.ts';
@@ -9,6 +10,7 @@ import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
 import { confirmedNext } from './confirmed.ts';
 import type { RetentionContext } from './context.ts';
+import { laterOf } from './days.ts';
 import { gateOf } from './gate-of.ts';
 import { type Look, lookAround, trimHorizon } from './look.ts';
 import { letMessagesGo } from './messages.ts';
@@ -172,15 +174,14 @@ async function noteEvictions(
   { plan, now }: Look,
 ): Promise<HeldManifest> {
   const { events } = held.manifest;
-  const wanted = Object.fromEntries(Object.entries(events.held).filter(([, until]) => until > now));
-  const isSame =
-    plan.evictedThrough === events.evictedThrough &&
-    Object.keys(wanted).length === Object.keys(events.held).length;
-  if (isSame) return held;
-  return store.replaceManifest(held, {
-    ...held.manifest,
-    events: { ...events, evictedThrough: plan.evictedThrough, held: wanted },
-  });
+  const wanted = {
+    evictedThrough: plan.evictedThrough,
+    goneThrough: laterOf(events.goneThrough, plan.days.findLast(isLetGo)?.day ?? null),
+    held: Object.fromEntries(Object.entries(events.held).filter(([, until]) => until > now)),
+  };
+  const { evictedThrough, goneThrough, held: days } = events;
+  if (isDeepStrictEqual(wanted, { evictedThrough, goneThrough, held: days })) return held;
+  return store.replaceManifest(held, { ...held.manifest, events: { ...events, ...wanted } });
 }
 
 function rowsOf({ days }: Awaited<ReturnType<typeof readSizes>>, wanted: readonly string[]): number {

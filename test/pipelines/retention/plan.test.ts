@@ -127,9 +127,11 @@ it('a day is over when its time has passed since its beginning', () => {
 });
 
 it('everything is local from the day after the last one that is gone', () => {
-  const events = { through: '2026-08-10', evictedThrough: '2026-08-05' };
+  const events = { through: '2026-08-10', evictedThrough: '2026-08-05', goneThrough: null };
   expect(localHorizon(events, null, NOW)).toBe(Date.UTC(2026, 7, 6));
   expect(localHorizon(events, 30, NOW)).toBe(Date.UTC(2026, 7, 6));
   expect(localHorizon(events, 3, NOW)).toBe(Date.UTC(2026, 7, 11));
-  expect(localHorizon({ through: null, evictedThrough: null }, 3, NOW)).toBeNull();
+  // It is gone, whatever is wanted now.
+  expect(localHorizon({ ...events, goneThrough: '2026-08-08' }, 30, NOW)).toBe(Date.UTC(2026, 7, 9));
+  expect(localHorizon({ through: null, evictedThrough: null, goneThrough: null }, 3, NOW)).toBeNull();
 });
