@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{stack,chaos}.test.ts'],
+          exclude: ['test/**/*.{stack,long,chaos}.test.ts'],
           sequence: { groupOrder: 0 },
         },
       },

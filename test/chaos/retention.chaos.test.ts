@@ -7,21 +7,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
-import { startStack } from '../../deploy/local/stack/start-stack.ts';
+import { type RunningStack, startStack } from '../../deploy/local/stack/start-stack.ts';
 import { createContainer } from '../../pipelines/common/blob/container.ts';
 import { createClickHouse } from '../../pipelines/common/clickhouse/client.ts';
 import { systemClock } from '../../pipelines/common/clock.ts';
 import { WriterSchemas } from '../../pipelines/common/registry/writer-schemas.ts';
+import type { UserReport } from '../../pipelines/report/report.ts';
 import { makeUserReport, type ReportContext } from '../../pipelines/report/user-report.ts';
 import { ALL_USERS, DAYS, HundredDays } from '../helpers/hundred-days.ts';
-import { dayText, type RetentionSettings, runWith } from '../helpers/past-days.ts';
+import { dayText, produceDays, type RetentionSettings, runWith } from '../helpers/past-days.ts';
 import { ledgerCommand } from '../helpers/pipeline-child.ts';
 import { eventually } from '../helpers/runner-harness.ts';
+import { tableDigests } from '../helpers/table-digests.ts';
 import { WholeLedger } from '../helpers/whole-ledger.ts';
 
 vi.setConfig({ testTimeout: 1_500_000, hookTimeout: 180_000 });
 
-const STEP = 5;
+const STEP = 10;
 const TTL_DAYS = 30;
 const MESSAGE_DAYS = 60;
 const CHANGE_DAYS = 45;
@@ -50,14 +52,17 @@ const POINTS = [
 ];
 
 let dataDir: string;
-let stop: () => Promise<void>;
+let stack: RunningStack;
 let ledger: WholeLedger;
 let reference: string;
+/** The settings of the last day. */
+let last: string;
+/** By user, as the ledger that lets nothing go has them. */
+const reports = new Map<string, UserReport>();
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'hundred-days-'));
-  const stack = await startStack({ dataDir, restarts: false });
-  stop = () => stack.stop();
+  stack = await startStack({ dataDir, restarts: false });
   ledger = await WholeLedger.create(join(dataDir, 'config.yaml'));
   const { groupPrefix } = ledger.config.kafka;
   const { database } = ledger.config.clickhouse;
@@ -70,7 +75,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await ledger?.[Symbol.asyncDispose]();
-  await stop?.();
+  await stack?.stop();
   await rm(dataDir, { recursive: true, force: true });
 });
 
@@ -153,7 +158,7 @@ test('a hundred days', async () => {
     // Every other time space is short as well.
     const maxBytes = (day / STEP) % 2 === 0 ? Math.floor((await tableBytes()) * 0.9) : null;
     const wanted = settings(day - 1, maxBytes);
-    for (const point of points.splice(0, 2)) {
+    for (const point of points.splice(0, 4)) {
       if (await killedAt(point, wanted)) bitten.push(point);
       else points.push(point);
     }
@@ -162,7 +167,7 @@ test('a hundred days', async () => {
   expect(bitten.toSorted()).toEqual(POINTS.toSorted());
 
   // Much has gone, and what is left is what was to be left.
-  const last = await ledger.configured('last', { retention: settings(DAYS - 1, null) });
+  last = await ledger.configured('last', { retention: settings(DAYS - 1, null) });
   const { stdout } = await ledgerCommand(['retention', 'status', '--json', '--config', last]);
   const localFrom = JSON.parse(stdout).local_from.slice(0, 10);
   expect(localFrom >= dayText(TTL_DAYS)).toBe(true);
@@ -180,6 +185,7 @@ test('a hundred days', async () => {
     const [mine, theirs] = await Promise.all([own, compared].map((one) => makeUserReport(one, request)));
     expect(mine?.report.records.length).toBeGreaterThan(10);
     expect({ ...mine?.report, report: null }).toEqual({ ...theirs?.report, report: null });
+    reports.set(userId, theirs?.report as UserReport);
   }
 
   // Of each message all is there, or nothing.
@@ -198,6 +204,49 @@ test('a hundred days', async () => {
     await clickhouse.close();
     await blob?.schemas.close();
   }
+  const verified = await ledgerCommand(['verify', '--deep', '--config', last]);
+  expect(verified.exitCode, verified.stdout).toBe(0);
+});
+
+/** What every reader sees. Old profile changes come back, and go again the next day. */
+async function seen(): Promise<Record<string, unknown>> {
+  const { events, campaigns, profile_versions } = await tableDigests(ledger);
+  const messages = await ledger.rows<{ message_id: string }>('SELECT * FROM messages ORDER BY message_id');
+  const young = messages.filter(({ message_id }) => Number(message_id.split('-')[1]) > DAYS - MESSAGE_DAYS);
+  return { events, campaigns, profile_versions, young };
+}
+
+test('the disk of ClickHouse lost after that', async () => {
+  await ledger.killAll();
+  const before = await seen();
+  const clickhouse = stack.part('clickhouse');
+  await clickhouse.kill('SIGKILL');
+  await rm(join(dataDir, 'clickhouse'), { recursive: true });
+  await clickhouse.start();
+  for (const command of [
+    ['migrate'],
+    ['archive', 'restore', '--to', 'clickhouse', '--all'],
+    ['retention', 'run'],
+  ]) {
+    const { exitCode, stderr } = await ledgerCommand([...command, '--config', last]);
+    expect(exitCode, stderr).toBe(0);
+  }
+  expect(await seen()).toEqual(before);
+  const own = await contextOf(last, true);
+  for (const [userId, report] of reports) {
+    const request = { tenantId: 'acme', userId, range: { from: null, to: null }, generatedAt: 0 };
+    expect({ ...(await makeUserReport(own, request)).report, report: null }).toEqual({
+      ...report,
+      report: null,
+    });
+  }
+  await own.clickhouse.close();
+  await own.blob?.schemas.close();
+
+  // And on it goes from there.
+  ledger.start(['tracking', 'archive', 'profiles']);
+  await produceDays(ledger, [1], { tag: '-afterwards' });
+  await ledger.caughtUp();
   const verified = await ledgerCommand(['verify', '--deep', '--config', last]);
   expect(verified.exitCode, verified.stdout).toBe(0);
 });

@@ -172,13 +172,14 @@ export class TransactionalProducer {
   ): Promise<FailedAttempt | null> {
     await call((done) => this.#client.beginTransaction(done));
     this.#failures = [];
-    for (const record of records) this.#produce(record);
+    const stopped = this.#produceAll(records);
     await this.#answers();
     const codes = this.#failures.map(kafkaErrorCode);
     if (codes.includes(ERRORS.ERR_MSG_SIZE_TOO_LARGE))
       return { error: this.#failures[0], isTooLarge: true, isUndone: true };
     const other = codes.findIndex((code) => code === null || !PURGED.has(code));
     if (other >= 0) return { error: this.#failures[other], isTooLarge: false, isUndone: false };
+    if (stopped !== null) return { error: stopped, isTooLarge: false, isUndone: true };
     faultPoint('in-transaction', this.#options.work);
     try {
       if (offsets !== null) await this.#sendOffsets(offsets);
@@ -196,6 +197,18 @@ export class TransactionalProducer {
     return call((done) =>
       this.#client.sendOffsetsToTransaction([...offsets], consumer, TRANSACTION_TIMEOUT_MS, done),
     );
+  }
+
+  /** @returns what the client says of a transaction in which a message has failed meanwhile; null when it took them all */
+  #produceAll(records: readonly OutgoingRecord[]): unknown {
+    try {
+      for (const record of records) this.#produce(record);
+    } catch (error) {
+      // Why is in the answer to that message.
+      if (kafkaErrorCode(error) === ERRORS.ERR__STATE) return error;
+      throw error;
+    }
+    return null;
   }
 
   #produce({ topic, partition, key, value, headers, timestamp }: OutgoingRecord): void {

@@ -188,5 +188,5 @@ it('reads a manifest from before there were intents of these tables', () => {
   const manifest = parseManifest(
     JSON.stringify({ version: 1, events, profile_changes: older, campaigns: { next: {}, files: null } }),
   );
-  expect(manifest.profile_changes).toEqual({ ...older, pending: null });
+  expect(manifest.profile_changes).toEqual({ ...older, pending: null, trimmedTo: null });
 });

@@ -95,8 +95,8 @@ describe('rows', () => {
     ]);
     expect(await sink.positions([delivered.source, clicked.source])).toEqual(
       new Map([
-        [`${delivered.source.topicId}/1`, { next: 2 ** 40 + 1, intent: null }],
-        [`${clicked.source.topicId}/2`, { next: 8, intent: null }],
+        [`${delivered.source.topicId}/1`, { next: 2 ** 40 + 1, intent: null, epoch: 0 }],
+        [`${clicked.source.topicId}/2`, { next: 8, intent: null, epoch: 0 }],
       ]),
     );
   });
