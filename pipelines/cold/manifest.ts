@@ -39,6 +39,8 @@ const manifestSchema = z.object({
     evictedThrough: day.nullable().default(null),
     /** The last day that has left ClickHouse, as retention knows; null: none has. Only grows. */
     goneThrough: day.nullable().default(null),
+    /** Messages whose last event is of this day or before have been looked at; null: none have. */
+    messagesThrough: day.nullable().default(null),
     /** Days that were brought back into ClickHouse, each with the instant until which it stays, milliseconds. */
     held: z.record(day, count).default({}),
     /** By month, `2026-08`. */
@@ -59,6 +61,7 @@ export const EMPTY_MANIFEST: Manifest = {
     pending: null,
     evictedThrough: null,
     goneThrough: null,
+    messagesThrough: null,
     held: {},
     months: {},
   },

@@ -7,7 +7,6 @@ import { asOutage } from '../common/clickhouse/client.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { faultPoint } from '../common/fault-points.ts';
 import { DAY_MS, startOf } from './days.ts';
-import { lastExpiredDay } from './plan.ts';
 
 const HASH = 'cityHash64(tenant_id, user_id, message_id)';
 const SET = 'SELECT message_hash FROM messages_let_go';
@@ -20,16 +19,11 @@ const BEFORE = "occurred_at < fromUnixTimestamp64Milli({cutoff:Int64}, 'UTC')";
  *
  * The set is written down first. A message that gets an event meanwhile loses what is older than the limit all the same,
  * as if the event had come afterwards.
+ * @param last the last day whose messages go
  * @returns messages removed
  * @throws {Outage}
  */
-export async function letMessagesGo(
-  client: ClickHouseClient,
-  ttlDays: number | null,
-  now: number,
-): Promise<number> {
-  const last = lastExpiredDay(ttlDays, now);
-  if (last === null) return 0;
+export async function letMessagesGo(client: ClickHouseClient, last: string): Promise<number> {
   const cutoff = startOf(last) + DAY_MS;
   // What an earlier run did not come to.
   await forgetCampaigns(client);

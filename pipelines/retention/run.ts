@@ -14,7 +14,7 @@ import { laterOf } from './days.ts';
 import { gateOf } from './gate-of.ts';
 import { type Look, lookAround, trimHorizon } from './look.ts';
 import { letMessagesGo } from './messages.ts';
-import { isLetGo, type RetentionPlan } from './plan.ts';
+import { isLetGo, lastExpiredDay, type RetentionPlan } from './plan.ts';
 import { sweepColdTier } from './sweep.ts';
 import { readSizes } from './table-days.ts';
 import { trimProfileChanges } from './trim-profile-changes.ts';
@@ -82,7 +82,8 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
     faultPoint('days-let-go', 'retention');
     await lock.assertHeld();
   }
-  const messagesGone = await letMessagesGo(client, config.retention.messages.ttlDays, now);
+  const messages = await messagesLetGo(context, held, now);
+  held = messages.held;
   await lock.assertHeld();
   const trimmed = horizon === null ? null : await trim(context, held, horizon);
   if (trimmed !== null) held = trimmed.held;
@@ -94,7 +95,7 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
     held,
     exported,
     rowsGone: Math.max(0, rowsOf(before, leaving) - rowsOf(after, leaving)),
-    messagesGone,
+    messagesGone: messages.count,
     usersTrimmed: trimmed?.users ?? 0,
     filesRemoved,
     bytes: after.bytes,
@@ -116,6 +117,20 @@ async function exportChanges(
     await lock.assertHeld();
   }
   return now;
+}
+
+/** Once a day: to see which are due, the whole table is read. */
+async function messagesLetGo(
+  { client, store, config }: RetentionContext,
+  held: HeldManifest,
+  now: number,
+): Promise<{ readonly held: HeldManifest; readonly count: number }> {
+  const { manifest } = held;
+  const last = lastExpiredDay(config.retention.messages.ttlDays, now);
+  if (last === null || last <= (manifest.events.messagesThrough ?? '')) return { held, count: 0 };
+  const count = await letMessagesGo(client, last);
+  const events = { ...manifest.events, messagesThrough: last };
+  return { count, held: await store.replaceManifest(held, { ...manifest, events }) };
 }
 
 /** Old profile changes, once a day: what is left of each user is the base that stands for them. */
