@@ -94,6 +94,7 @@ function raise(next: Record<string, number>, state: SourceState): void {
   const confirmed = Math.min(archived ?? 0, written, damage?.from ?? Number.POSITIVE_INFINITY);
   if (confirmed > (next[key] ?? 0)) next[key] = confirmed;
 }
+
 type Progress = PartitionRef & Pick<SourceState, 'written'>;
 
 async function progressOf(

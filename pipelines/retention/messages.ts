@@ -52,7 +52,11 @@ export async function letMessagesGo(client: ClickHouseClient, last: string): Pro
     'SELECT toString((SELECT count() FROM messages_let_go FINAL)), toString((SELECT count() FROM message_campaigns))',
   );
   faultPoint('messages-chosen', 'retention');
-  if (Number(count) * WORTHWHILE < Number(known) || count === '0') return 0;
+  if (Number(count) * WORTHWHILE < Number(known)) {
+    await command(client, 'TRUNCATE TABLE messages_let_go');
+    return 0;
+  }
+  if (count === '0') return 0;
   await command(client, `ALTER TABLE message_events DELETE WHERE ${BEFORE} AND ${HASH} IN (${SET})`, {
     cutoff,
   });

@@ -101,4 +101,5 @@ it('for a few the tables are not written anew', async () => {
   await empty('true');
   expect(await letMessagesGo(ledger.client, LAST)).toBe(0);
   expect(await left()).toHaveLength(151);
+  expect(await ledger.rows('SELECT * FROM messages_let_go')).toEqual([]);
 });
