@@ -5,11 +5,10 @@ import type { Manifest } from '../cold/manifest.ts';
 import type { ContainerClient } from '../common/blob/container.ts';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import type { Clock } from '../common/clock.ts';
+import { DAY_MS, startOf } from '../retention/days.ts';
 import { gateOf } from '../retention/gate-of.ts';
 import { takeRetentionLock } from '../retention/retention-lock.ts';
 import { setGate } from '../retention/ttl-gate.ts';
-
-export const DAY_MS = 86_400_000;
 
 /** How long to wait for a run of retention to end. */
 const LOCK_WAIT_MS = 600_000;
@@ -23,11 +22,6 @@ export interface DaysContext {
   readonly clock: Clock;
   /** Called when retention is under way and is waited for. */
   readonly onWait: (holder: string) => void;
-}
-
-/** `2026-08-03` */
-export function dayOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
 }
 
 export class EventDays {
@@ -65,7 +59,7 @@ export class EventDays {
     if (until !== undefined && until > this.#context.clock.now()) return until;
     if (evictedThrough !== null && day <= evictedThrough) return 0;
     const { ttlDays } = this.#context.config.retention.tracking;
-    return ttlDays === null ? Number.POSITIVE_INFINITY : Date.parse(day) + ttlDays * DAY_MS;
+    return ttlDays === null ? Number.POSITIVE_INFINITY : startOf(day) + ttlDays * DAY_MS;
   }
 
   /**

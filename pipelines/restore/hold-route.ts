@@ -1,6 +1,7 @@
 /** Where rows of `events` go that are brought back for a while: into the table, with their days held there first. */
 import type { Clock } from '../common/clock.ts';
-import { dayOf, type EventDays } from './event-days.ts';
+import { dayOf } from '../retention/days.ts';
+import type { EventDays } from './event-days.ts';
 import type { EventRoute } from './row-loader.ts';
 
 export interface HeldDays extends EventRoute {

@@ -3,6 +3,7 @@
  * They go through a table that stores nothing and has views like those of `events`.
  */
 import type { Config } from '../../config/schema.ts';
+import { onCluster } from '../../schemas/migrate/clickhouse/migration-files.ts';
 import { asOutage, type ClickHouseClient } from '../common/clickhouse/client.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
 
@@ -31,12 +32,15 @@ export async function createLetGoEvents(client: ClickHouseClient, config: Config
     throw new Error(
       `the tables are not those of this release (views of events: ${views.map(([name]) => name).join(', ') || 'none'}): run campaign-ledger migrate`,
     );
-  await command(client, `CREATE TABLE ${LET_GO_EVENTS} ${onCluster(config)} AS events ENGINE = Null`);
+  await command(
+    client,
+    `CREATE TABLE ${LET_GO_EVENTS} ${onCluster(config.clickhouse)} AS events ENGINE = Null`,
+  );
   for (const [name, select] of views) {
     const passing = select.replace(/FROM \S*events\s*$/, `FROM ${LET_GO_EVENTS}`);
     await command(
       client,
-      `CREATE MATERIALIZED VIEW ${passingName(name)} ${onCluster(config)} TO ${VIEWS.get(name)} AS ${passing}`,
+      `CREATE MATERIALIZED VIEW ${passingName(name)} ${onCluster(config.clickhouse)} TO ${VIEWS.get(name)} AS ${passing}`,
     );
   }
 }
@@ -44,12 +48,8 @@ export async function createLetGoEvents(client: ClickHouseClient, config: Config
 /** @throws {Outage} */
 export async function dropLetGoEvents(client: ClickHouseClient, config: Config): Promise<void> {
   for (const name of [...VIEWS.keys()].map(passingName))
-    await command(client, `DROP VIEW IF EXISTS ${name} ${onCluster(config)} SYNC`);
-  await command(client, `DROP TABLE IF EXISTS ${LET_GO_EVENTS} ${onCluster(config)} SYNC`);
-}
-
-function onCluster({ clickhouse: { cluster } }: Config): string {
-  return cluster === null ? '' : `ON CLUSTER \`${cluster.replaceAll('`', '\\`')}\``;
+    await command(client, `DROP VIEW IF EXISTS ${name} ${onCluster(config.clickhouse)} SYNC`);
+  await command(client, `DROP TABLE IF EXISTS ${LET_GO_EVENTS} ${onCluster(config.clickhouse)} SYNC`);
 }
 
 async function command(client: ClickHouseClient, query: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** `archive restore`: its options as commander knows them, and what they mean. */
+
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from '../../config/closest.ts';
 import type { Config } from '../../config/schema.ts';
@@ -8,6 +9,7 @@ import { type TimeOptions, timeSpans } from '../archive/time-spans.ts';
 import { withConfig } from '../command-context.ts';
 import type { OffsetRange } from '../common/batch.ts';
 import { UsageError } from '../common/errors.ts';
+import { DAY_MS } from '../retention/days.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
 import { type Choice, canHold } from './choice.ts';
 
@@ -31,7 +33,6 @@ export interface RestoreOptions extends TimeOptions {
   readonly json?: true;
 }
 
-const DAY_MS = 86_400_000;
 export const DEFAULT_KEEP_FOR_MS = 7 * DAY_MS;
 const MOST_KEEP_FOR_DAYS = 3_650;
 

@@ -1,4 +1,5 @@
 /** Lets old profile changes go that are in the cold tier; of each user a base stays that stands for them. */
+
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { ColdStore } from '../cold/cold-store.ts';
 import { isBelow } from '../cold/exported.ts';
@@ -12,13 +13,13 @@ import { exportedIn } from '../profiles/cold-histories.ts';
 import { type FoldState, profileText } from '../profiles/fold/fold-profile.ts';
 import { ChangesLeft, foldInPieces, HELD_AT_ONCE } from '../profiles/fold-pieces.ts';
 import { listsOf } from '../profiles/histories.ts';
+import { DAY_MS } from './days.ts';
 import { type Limits, type NextBase, nextBaseOf } from './next-base.ts';
 
 /** Users of whom changes are deleted with one mutation, which reads the table once. */
 const USERS_AT_ONCE = 10_000;
 /** Bases sent in one insert. */
 const INSERT_BYTES = 4 * 1024 * 1024;
-const DAY_MS = 86_400_000;
 /** Before every change. */
 const NEVER = Number.MIN_SAFE_INTEGER;
 
