@@ -1,6 +1,6 @@
-/** Tables for people at a terminal: a head, aligned columns, no lines between rows. Colours only where the terminal has them. */
+/** Tables for people at a terminal: a head, aligned columns, no lines between rows. The colours are those of standard output unless told otherwise. */
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { colors } from './colors.ts';
 
 export interface Column {
   readonly head: string;
@@ -30,9 +30,10 @@ const noBorders = {
 export function textTable(
   columns: readonly Column[],
   rows: readonly (readonly (string | number)[])[],
+  { bold } = colors,
 ): string {
   const table = new Table({
-    head: columns.map(({ head }) => pc.bold(head)),
+    head: columns.map(({ head }) => bold(head)),
     colAligns: columns.map(({ align = 'left' }) => align),
     colWidths: columns.map(({ width }) => width ?? null),
     chars: noBorders,

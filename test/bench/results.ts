@@ -1,6 +1,6 @@
 /** What the benchmark prints: a table for people, one JSON object for machines. */
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { colors } from '../../pipelines/common/colors.ts';
 import { cpuOf, type Figure, figuresOf, isMet, medianOf, PIPELINES, type Round, rateOf } from './figures.ts';
 
 export interface RunDescription {
@@ -15,7 +15,7 @@ function subjectsOf(rounds: readonly Round[]): readonly string[] {
 }
 
 export function resultTables(rounds: readonly Round[]): string {
-  const style = pc.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
+  const style = colors.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
   const subjects = new Table({
     head: ['medians', 'records/s', 'CPU us/record', 'of it ClickHouse', 'peak RSS MB'],
     colAligns: ['left', 'right', 'right', 'right', 'right'],
@@ -35,7 +35,7 @@ export function resultTables(rounds: readonly Round[]): string {
 }
 
 export function figureTable(figures: readonly Figure[]): string {
-  const style = pc.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
+  const style = colors.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
   const table = new Table({
     head: ['figure', 'value', 'aim', ''],
     colAligns: ['left', 'right', 'right', 'left'],
@@ -52,7 +52,7 @@ function figureRow(figure: Figure): string[] {
     name,
     value === null ? '' : shown(name, value),
     aim === null ? '' : 'atLeast' in aim ? `≥ ${aim.atLeast}` : `≤ ${aim.atMost}`,
-    value === null ? 'not measured' : met === null ? '' : met ? pc.green('met') : pc.red('missed'),
+    value === null ? 'not measured' : met === null ? '' : met ? colors.green('met') : colors.red('missed'),
   ];
 }
 

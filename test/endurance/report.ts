@@ -1,6 +1,6 @@
 /** The figures of an endurance run: a table for people, one JSON object for machines. */
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { colors } from '../../pipelines/common/colors.ts';
 import { type Finding, holds } from './finding.ts';
 
 export interface ScenarioReport {
@@ -22,7 +22,7 @@ export function isClean(reports: readonly ScenarioReport[]): boolean {
 }
 
 export function reportTable(reports: readonly ScenarioReport[]): string {
-  const style = pc.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
+  const style = colors.isColorSupported ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
   const table = new Table({
     head: ['scenario', 'figure', 'value', 'bound', ''],
     colAligns: ['left', 'left', 'right', 'right', 'left'],
@@ -30,7 +30,7 @@ export function reportTable(reports: readonly ScenarioReport[]): string {
   });
   for (const { scenario, findings, failure } of reports) {
     for (const finding of findings) table.push([scenario, ...rowOf(finding)]);
-    if (failure !== null) table.push([scenario, failure.split('\n')[0] ?? '', '', '', pc.red('failed')]);
+    if (failure !== null) table.push([scenario, failure.split('\n')[0] ?? '', '', '', colors.red('failed')]);
   }
   return table.toString();
 }
@@ -63,5 +63,5 @@ function rowOf(finding: Finding): [string, string, string, string] {
     `${Number(number.toFixed(number < 100 && !Number.isInteger(number) ? 2 : 0)).toLocaleString('en-US')} ${unit}`;
   if (bound === null) return [what, amount(value), '', ''];
   const limit = 'atMost' in bound ? `≤ ${amount(bound.atMost)}` : `= ${amount(bound.exactly)}`;
-  return [what, amount(value), limit, holds(finding) ? pc.green('holds') : pc.red('broken')];
+  return [what, amount(value), limit, holds(finding) ? colors.green('holds') : colors.red('broken')];
 }

@@ -2,10 +2,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import pc from 'picocolors';
 import { loadConfig } from '../../../config/load.ts';
 import { EXIT, type ExitCode, withExitCode } from '../../../pipelines/command-context.ts';
 import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
+import { colors } from '../../../pipelines/common/colors.ts';
 import { UsageError } from '../../../pipelines/common/errors.ts';
 import { createAdmin } from '../../../pipelines/common/kafka/admin.ts';
 import { progressBar } from '../../../pipelines/common/progress-bar.ts';
@@ -30,7 +30,7 @@ function say(text = ''): void {
 }
 
 function heading(text: string): void {
-  say(`\n${pc.bold(text)}`);
+  say(`\n${colors.bold(text)}`);
 }
 
 async function runDemo(options: DemoOptions): Promise<ExitCode> {
@@ -66,9 +66,9 @@ async function runDemo(options: DemoOptions): Promise<ExitCode> {
     `  ${run} report user --tenant ${shown.tenant} --user ${shown.user} --config ${configFile}     the same report as JSON`,
   );
   say(`  ${run} stack down --data ${dataDir}     when you have seen enough`);
-  say(`\n${pc.dim(`${Math.round((performance.now() - begun) / 1000)} s`)}`);
+  say(`\n${colors.dim(`${Math.round((performance.now() - begun) / 1000)} s`)}`);
   if (shown.isBalanced) return EXIT.ok;
-  say(pc.red('The books do not balance.'));
+  say(colors.red('The books do not balance.'));
   return EXIT.discrepancy;
 }
 
@@ -124,7 +124,7 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
 
     heading('5. Do the books balance?');
     say(
-      pc.dim(
+      colors.dim(
         'Kafka: broker offsets. Archived: records read back from the blobs. Stored: SQL. Expected: the generator.',
       ),
     );
@@ -135,8 +135,8 @@ async function showMainJob({ options, configFile, withConfig }: MainJob): Promis
     const results = await readCampaignResults(clickhouse, config.clickhouse.biDatabase);
     const disagreements = compareCampaigns(results, books);
     say(campaignTable(results));
-    for (const disagreement of disagreements) say(pc.red(disagreement));
-    if (disagreements.length === 0) say(pc.dim('Every figure equals what the generator counted.'));
+    for (const disagreement of disagreements) say(colors.red(disagreement));
+    if (disagreements.length === 0) say(colors.dim('Every figure equals what the generator counted.'));
 
     const [tenant = '', user = ''] = (mostInterestingUser(books.lateProfiles) ?? '').split('/');
     heading(`7. One user, over all campaigns: ${tenant} / ${user}, with a profile change that came in late`);

@@ -1,8 +1,8 @@
 /** Holds Kafka, the archive, ClickHouse and the generator's own books against one another; asks no pipeline. */
 import type { ClickHouseClient } from '@clickhouse/client';
-import pc from 'picocolors';
 import type { Config } from '../../../config/schema.ts';
 import { deadLetterTopic, topicNames } from '../../../config/topics.ts';
+import { colors } from '../../../pipelines/common/colors.ts';
 import type { KafkaAdmin } from '../../../pipelines/common/kafka/admin.ts';
 import { textTable } from '../../../pipelines/common/text-table.ts';
 import type { WorldLedger } from '../world/world-ledger.ts';
@@ -145,7 +145,7 @@ export function reconciliationTable(rows: readonly ReconciledTopic[]): string {
       number.format(row.stored),
       number.format(row.copies),
       number.format(row.deadLetters),
-      row.isBalanced ? pc.green('balances') : pc.red('DOES NOT BALANCE'),
+      row.isBalanced ? colors.green('balances') : colors.red('DOES NOT BALANCE'),
     ]),
   );
 }

@@ -1,4 +1,5 @@
 /** What `archive tiers` and `archive rehydrate` did, for people. */
+import { colors, errorColors } from '../../common/colors.ts';
 import { textTable } from '../../common/text-table.ts';
 import type { Amount, TierReport } from './move-tiers.ts';
 import { type Priority, REHYDRATION, type Rehydration } from './rehydrate.ts';
@@ -10,8 +11,10 @@ const RIGHT = [
   { head: 'bytes', align: 'right' },
 ] as const;
 
+/** Goes to standard error when something was done, to standard output otherwise. */
 export function reportText({ isApplied, moves, tiers, pending }: TierReport): string {
   const numbers = ({ blobs, bytes }: Amount) => [number.format(blobs), number.format(bytes)];
+  const style = isApplied ? errorColors : colors;
   const lines = [
     ...(moves.length === 0
       ? []
@@ -19,12 +22,14 @@ export function reportText({ isApplied, moves, tiers, pending }: TierReport): st
           textTable(
             [{ head: isApplied ? 'moved' : 'would move' }, { head: 'from' }, { head: 'to' }, ...RIGHT],
             moves.map((move) => [move.kind, move.from, move.to, ...numbers(move)]),
+            style,
           ),
           '',
         ]),
     textTable(
       [{ head: isApplied ? 'now' : 'is' }, { head: 'in' }, ...RIGHT],
       tiers.map((one) => [one.kind, one.tier ?? 'no tier', ...numbers(one)]),
+      style,
     ),
     ...(pending.blobs === 0
       ? []

@@ -1,5 +1,5 @@
 /** The report for a person at a terminal: what was sent, what came of it, and who the user was each time. */
-import pc from 'picocolors';
+import { colors } from '../../common/colors.ts';
 import { textTable } from '../../common/text-table.ts';
 import { canonicalJson } from '../../profiles/fold/json-value.ts';
 import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportRecord, UserReport } from '../report.ts';
@@ -31,14 +31,14 @@ function delay(from: string, to: string): string {
 }
 
 function entryLine(record: ReportRecord, entry: DeliveryEntry | FeedbackEntry): string {
-  const machine = 'is_machine' in entry && entry.is_machine ? pc.dim(' by a machine') : '';
+  const machine = 'is_machine' in entry && entry.is_machine ? colors.dim(' by a machine') : '';
   const detail = 'link' in entry ? entry.link : entry.reason;
   const profile =
     entry.profile.valid_from === record.profile.valid_from && entry.profile.status === record.profile.status
       ? ''
-      : pc.yellow(` as ${profileName(entry.profile)}`);
-  const what = `${entry.type.toLowerCase()} ${pc.dim(delay(record.sent_at, entry.occurred_at))}${machine}${profile}`;
-  return detail === null ? what : `${what} ${pc.dim(printable(detail))}`;
+      : colors.yellow(` as ${profileName(entry.profile)}`);
+  const what = `${entry.type.toLowerCase()} ${colors.dim(delay(record.sent_at, entry.occurred_at))}${machine}${profile}`;
+  return detail === null ? what : `${what} ${colors.dim(printable(detail))}`;
 }
 
 function recordRow(record: ReportRecord): string[] {
@@ -47,10 +47,10 @@ function recordRow(record: ReportRecord): string[] {
     changed === null || Object.keys(changed).length === 0 ? '' : printable(canonicalJson(changed));
   return [
     minute(record.sent_at),
-    `${pc.bold(printable(record.campaign.name ?? record.campaign.campaign_id))}\n${pc.dim(record.campaign.channel.toLowerCase())}`,
+    `${colors.bold(printable(record.campaign.name ?? record.campaign.campaign_id))}\n${colors.dim(record.campaign.channel.toLowerCase())}`,
     record.delivery.map((entry) => entryLine(record, entry)).join('\n'),
     record.feedback.map((entry) => entryLine(record, entry)).join('\n'),
-    pc.cyan(profileName(record.profile)),
+    colors.cyan(profileName(record.profile)),
     difference,
   ];
 }
@@ -58,7 +58,7 @@ function recordRow(record: ReportRecord): string[] {
 export function* formatTable(report: UserReport): Generator<string> {
   const { tenant_id: tenant, user_id: user, from, to } = report.report;
   const range = from === null && to === null ? 'all time' : `${from ?? 'the beginning'} to ${to ?? 'now'}`;
-  yield `${pc.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${report.records.length} messages, ${report.profile_versions.length} profile versions\n\n`;
+  yield `${colors.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${report.records.length} messages, ${report.profile_versions.length} profile versions\n\n`;
   if (report.records.length > 0) {
     const columns = [
       { head: 'Sent' },
@@ -72,6 +72,6 @@ export function* formatTable(report: UserReport): Generator<string> {
   }
   for (const version of report.profile_versions) {
     const end = version.valid_to === null ? 'now' : minute(version.valid_to);
-    yield `${pc.cyan(`v${version.version}`)} ${minute(version.valid_from)} to ${end}  ${printable(canonicalJson(version.attributes))}\n`;
+    yield `${colors.cyan(`v${version.version}`)} ${minute(version.valid_from)} to ${end}  ${printable(canonicalJson(version.attributes))}\n`;
   }
 }
