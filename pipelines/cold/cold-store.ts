@@ -205,15 +205,18 @@ export class ColdStore {
   ): Promise<Pick<ListedFile, 'bytes' | 'footerBytes' | 'footerSha256' | 'sha256' | 'groups'>> {
     return this.#existing(path, async () => {
       const sha256 = createHash('sha256');
-      let tail: Buffer = Buffer.alloc(0);
-      let bytes = 0;
+      const last: Buffer[] = [];
+      let [bytes, lastBytes] = [0, 0];
       const { readableStreamBody } = await this.#blob(path).download();
       for await (const part of readableStreamBody ?? []) {
         const some = Buffer.from(part);
         sha256.update(some);
         bytes += some.length;
-        tail = Buffer.concat([tail, some]).subarray(-MOST_FOOTER_BYTES);
+        lastBytes += some.length;
+        last.push(some);
+        while (lastBytes - (last[0]?.length ?? 0) >= MOST_FOOTER_BYTES) lastBytes -= last.shift()?.length ?? 0;
       }
+      const tail = Buffer.concat(last, lastBytes);
       const footerBytes = tail.length < 8 ? 0 : tail.readUInt32LE(tail.length - 8) + 8;
       const footer = tail.subarray(-footerBytes);
       return {
