@@ -1,6 +1,7 @@
 /** Brings the files of a month together, so that a user's rows lie in one of them, or two while the month goes on. */
 import { hash } from 'node:crypto';
-import type { ColdStore } from './cold-store.ts';
+import { OfflineBlob } from '../common/blob/offline.ts';
+import type { ColdStore, HeldManifest } from './cold-store.ts';
 import { type ColdRow, type ColdTable, compareOwners, ownerOf } from './cold-table.ts';
 import type { ListedFile } from './file-list.ts';
 import { mergeRows, type SortedRows } from './merge-rows.ts';
@@ -50,6 +51,43 @@ export function runsOf(files: readonly ListedFile[]): Run[] {
 
 function rowsIn(files: readonly ListedFile[]): number {
   return files.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** Files that stay as they are, though they were to be brought together. */
+export interface Skipped {
+  /** `events 2026-08`, or the name of a table. */
+  readonly what: string;
+  /** Names the blob, and what to do about it. */
+  readonly reason: string;
+}
+
+export interface BroughtTogether {
+  /** With the manifest that stands now. */
+  readonly held: HeldManifest;
+  /** Paths that it no longer needs. */
+  readonly replaced: readonly string[];
+  readonly skipped: readonly Skipped[];
+}
+
+/**
+ * Nothing waits for files to be brought together: a blob that cannot be read holds up those beside it alone, and not what
+ * is to leave ClickHouse.
+ * @param skipped is told
+ * @returns null where a blob is offline or damaged
+ * @throws {Outage}
+ */
+export async function unlessUnreadable<T>(
+  what: string,
+  skipped: Skipped[],
+  work: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof OfflineBlob || error instanceof DamagedColdFile)) throw error;
+    skipped.push({ what, reason: error.message });
+    return null;
+  }
 }
 
 export interface MergeOptions {

@@ -7,7 +7,14 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
-import { FILE_ROWS, mergeFiles, planMerge } from './bring-together.ts';
+import {
+  type BroughtTogether,
+  FILE_ROWS,
+  mergeFiles,
+  planMerge,
+  type Skipped,
+  unlessUnreadable,
+} from './bring-together.ts';
 import { COLD_FOLDER, type ColdStore, type HeldManifest } from './cold-store.ts';
 import type { ColdTable } from './cold-table.ts';
 import { type ExportOptions, exactly } from './export-events.ts';
@@ -111,28 +118,32 @@ function inOrder(next: NextOffsets): unknown {
 }
 
 /**
- * Brings the files together where that is due. What was replaced stays for those who are reading it.
- * @returns the manifest that stands now, and the paths that it no longer needs
+ * Brings the files together where that is due. What was replaced stays for those who are reading it, and where one of
+ * them cannot be read all stay as they are.
  * @throws {Fenced}
  * @throws {Outage}
- * @throws {DamagedColdFile}
  */
 export async function bringOwnedTogether(
   held: HeldManifest,
   table: OwnedTable,
   { store }: Pick<ExportOptions, 'store'>,
-): Promise<{ readonly held: HeldManifest; readonly replaced: readonly string[] }> {
+): Promise<BroughtTogether> {
   const known = held.manifest[table.name];
-  if (known.files === null) return { held, replaced: [] };
-  const { files } = await store.readList(known.files);
-  const chosen = planMerge(files) ?? uncut(files);
-  if (chosen.length === 0) return { held, replaced: [] };
-  const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
+  const { files: listed } = known;
+  const skipped: Skipped[] = [];
+  if (listed === null) return { held, replaced: [], skipped };
+  const brought = await unlessUnreadable(table.name, skipped, async () => {
+    const { files } = await store.readList(listed);
+    const chosen = planMerge(files) ?? uncut(files);
+    if (chosen.length === 0) return null;
+    const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
+    return { chosen, files: [...files.filter((file) => !chosen.includes(file)), ...merged] };
+  });
+  if (brought === null) return { held, replaced: [], skipped };
   faultPoint('changes-merged', 'retention');
-  const kept = files.filter((file) => !chosen.includes(file));
-  const list = await store.writeList(folderOf(table), fileListOf([...kept, ...merged]));
+  const list = await store.writeList(folderOf(table), fileListOf(brought.files));
   const now = await store.replaceManifest(held, withTable(held.manifest, table, { ...known, files: list }));
-  return { held: now, replaced: [known.files.list, ...chosen.map(({ path }) => path)] };
+  return { held: now, replaced: [listed.list, ...brought.chosen.map(({ path }) => path)], skipped };
 }
 
 /** Files of one export that are so large that reading their metadata costs more than a user's rows. */

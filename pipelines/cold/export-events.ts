@@ -4,7 +4,13 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
-import { mergeFiles, planMerge } from './bring-together.ts';
+import {
+  type BroughtTogether,
+  mergeFiles,
+  planMerge,
+  type Skipped,
+  unlessUnreadable,
+} from './bring-together.ts';
 import { COLD_FOLDER, type ColdStore, type HeldManifest } from './cold-store.ts';
 import { type ColdRow, EVENTS } from './cold-table.ts';
 import { assertGrown, type Condition, type Extent, isNew } from './exported.ts';
@@ -159,27 +165,43 @@ async function addTo(
 }
 
 /**
- * Brings the files of each month together where that is due. What was replaced stays for those who are reading it.
- * @returns the manifest that stands now, and the paths that it no longer needs
+ * Brings the files of each month together where that is due. What was replaced stays for those who are reading it, and a
+ * month with a file that cannot be read stays as it is.
+ * @throws {Fenced}
+ * @throws {Outage}
  */
 export async function bringMonthsTogether(
   held: HeldManifest,
   { store }: Pick<ExportOptions, 'store'>,
-): Promise<{ readonly held: HeldManifest; readonly replaced: readonly string[] }> {
+): Promise<BroughtTogether> {
   let now = held;
   const replaced: string[] = [];
+  const skipped: Skipped[] = [];
   for (const [month, listed] of Object.entries(held.manifest.events.months)) {
-    const { files } = await store.readList(listed);
-    const chosen = planMerge(files);
-    if (chosen === null) continue;
-    const merged = await mergeFiles(chosen, { store, table: EVENTS, folder: folderOf(month) });
+    const brought = await unlessUnreadable(`events ${month}`, skipped, () =>
+      mergeMonth(month, listed, store),
+    );
+    if (brought === null) continue;
     faultPoint('month-merged', 'retention');
-    const kept = files.filter((file) => !chosen.includes(file));
-    const list = await store.writeList(folderOf(month), fileListOf([...kept, ...merged]));
+    const list = await store.writeList(folderOf(month), fileListOf(brought.files));
     const { events } = now.manifest;
     const months = { ...events.months, [month]: list };
     now = await store.replaceManifest(now, withEvents(now.manifest, { ...events, months }));
-    replaced.push(listed.list, ...chosen.map(({ path }) => path));
+    replaced.push(listed.list, ...brought.replaced);
   }
-  return { held: now, replaced };
+  return { held: now, replaced, skipped };
+}
+
+/** @returns null where there is nothing to do */
+async function mergeMonth(
+  month: string,
+  listed: ListedFiles,
+  store: ColdStore,
+): Promise<{ readonly files: readonly ListedFile[]; readonly replaced: readonly string[] } | null> {
+  const { files } = await store.readList(listed);
+  const chosen = planMerge(files);
+  if (chosen === null) return null;
+  const merged = await mergeFiles(chosen, { store, table: EVENTS, folder: folderOf(month) });
+  const kept = files.filter((file) => !chosen.includes(file));
+  return { files: [...kept, ...merged], replaced: chosen.map(({ path }) => path) };
 }

@@ -116,6 +116,22 @@ describe.each([PROFILE_CHANGES, CAMPAIGNS])('$name', (table) => {
     await expectToHold(store, last);
   });
 
+  it('with a file that is offline stays as it is, and that is told', async () => {
+    const prefix = newPrefix();
+    const store = new ColdStore(container, prefix);
+    const { client } = ledger;
+    await exportOwned(await store.readManifest(), table, upTo(300), { store, client });
+    const held = await exportOwned(await store.readManifest(), table, upTo(300, 300), { store, client });
+    const { files } = held.manifest[table.name];
+    const [file] = files === null ? [] : (await store.readList(files)).files;
+    await container.getBlobClient(prefix + file?.path).setAccessTier('Archive');
+    expect(await bringOwnedTogether(held, table, { store })).toEqual({
+      held,
+      replaced: [],
+      skipped: [{ what: table.name, reason: expect.stringContaining(`archive rehydrate ${file?.path}`) }],
+    });
+  });
+
   it('of two at once is ended by one, and the other is told', async () => {
     const prefix = newPrefix();
     const { client } = ledger;

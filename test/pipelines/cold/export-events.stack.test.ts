@@ -138,3 +138,28 @@ it('of two at once one ends it, and the other is told', async () => {
   const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
   await expectToHold(stores[0], upTo(5 + won, 300));
 });
+
+it('a month with a file that is offline or damaged stays as it is, and holds up no other', async () => {
+  const prefix = newPrefix();
+  const store = new ColdStore(container, prefix);
+  const { client } = ledger;
+  const extent = upTo(40, 500);
+  const held = await exportEvents(await store.readManifest(), extent, { store, client });
+  const [august, september] = Object.values(held.manifest.events.months);
+  const [file] = august === undefined ? [] : (await store.readList(august)).files;
+  const blob = container.getBlockBlobClient(prefix + file?.path);
+  const whole = await blob.downloadToBuffer();
+  await blob.setAccessTier('Archive');
+  const first = await bringMonthsTogether(held, { store });
+  expect(first.skipped).toEqual([
+    { what: 'events 2026-08', reason: expect.stringContaining(`archive rehydrate ${file?.path}`) },
+  ]);
+  expect(first.held.manifest.events.months['2026-08']).toEqual(august);
+  expect(first.held.manifest.events.months['2026-09']).not.toEqual(september);
+  await blob.setAccessTier('Hot');
+  await blob.upload(whole.fill(0, 100, 200), whole.length);
+  const { skipped } = await bringMonthsTogether(first.held, { store });
+  expect(skipped).toEqual([
+    { what: 'events 2026-08', reason: expect.stringMatching(`${file?.path} is damaged`) },
+  ]);
+});
