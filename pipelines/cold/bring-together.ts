@@ -18,16 +18,21 @@ const INPUT_BYTES = 512 * 1024;
 /** A month's newer files are rewritten with each export, its older ones when the newer have a quarter of their rows. */
 const NEWER_SHARE = 4;
 
+/** Sequences that are merged at once: of each some megabytes of rows are held. */
+const INPUTS_AT_ONCE = 32;
+
 /** Files of one run do not overlap: they are one sorted sequence. */
 type Run = readonly ListedFile[];
 
 /**
  * What to merge: everything where the newer files have become many, else these alone; null where there is nothing to do.
- * Days come as files of their own; what was brought together before are runs.
+ * Days come as files of their own; what was brought together before are runs. Of very many the smallest come first: what
+ * they make is one more to plan with.
  */
 export function planMerge(files: readonly ListedFile[]): readonly ListedFile[] | null {
   const runs = runsOf(files).sort((a, b) => rowsIn(b) - rowsIn(a));
   if (runs.length <= 1) return null;
+  if (runs.length > INPUTS_AT_ONCE) return runs.slice(-INPUTS_AT_ONCE).flat();
   const [oldest = [], ...newer] = runs;
   if (rowsIn(newer.flat()) * NEWER_SHARE >= rowsIn(oldest)) return files;
   return newer.length > 1 ? newer.flat() : null;

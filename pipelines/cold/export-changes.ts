@@ -29,8 +29,21 @@ export type OwnedTable = ColdTable & { readonly name: 'profile_changes' | 'campa
 const folderOf = ({ name }: OwnedTable) => `${COLD_FOLDER}${name}/`;
 
 /**
- * Exports what `wanted` has beyond what is there. An export that was begun and not ended is ended first, as it was
- * begun; call again for the rest. Every step may be repeated.
+ * Rows of one step, and of one file: 16 bytes each in ClickHouse to tell them apart, and a kilobyte of metadata here for
+ * each 4,096.
+ */
+const STEP_ROWS = 4_000_000;
+/** Offsets are counted in so many pieces of a step. */
+const PIECES = 4;
+
+export interface OwnedExportOptions extends ExportOptions {
+  readonly stepRows?: number;
+}
+
+/**
+ * Exports what `wanted` has beyond what is there, in steps of a bounded size, each with a manifest of its own: whoever
+ * takes over goes on from the last. An export that was begun and not ended is ended first, as it was begun; call again
+ * for the rest. Every step may be repeated.
  * @param wanted below its offsets ClickHouse and the archive have every record
  * @returns the manifest that stands now
  * @throws {Fenced} another process is at it
@@ -41,11 +54,58 @@ export async function exportOwned(
   held: HeldManifest,
   table: OwnedTable,
   wanted: NextOffsets,
+  options: OwnedExportOptions,
+): Promise<HeldManifest> {
+  const { next, pending } = held.manifest[table.name];
+  if (pending !== null) return endBegun(held, table, pending, options);
+  assertNextGrown(next, wanted);
+  if (Object.entries(wanted).every(([source, offset]) => (next[source] ?? 0) === offset)) return held;
+  let now = held;
+  for (const after of await stepsOf(table, { before: next, after: wanted }, options)) {
+    const known = now.manifest[table.name];
+    // What is to be done is written down before the first file: who takes over neither does more nor less.
+    const begun = withTable(now.manifest, table, { ...known, pending: { ...after } });
+    now = await endBegun(await options.store.replaceManifest(now, begun), table, after, options);
+    await options.onStep?.();
+  }
+  return now;
+}
+
+/** @returns offsets on the way to the last, each some rows beyond the one before it */
+async function stepsOf(
+  table: OwnedTable,
+  { before, after }: Stretch,
+  { client, stepRows = STEP_ROWS }: Pick<OwnedExportOptions, 'client' | 'stepRows'>,
+): Promise<NextOffsets[]> {
+  const { sql, parameters } = isBetween(before, after);
+  const piece = Math.ceil(stepRows / PIECES);
+  const pieces = await selectRows<readonly [string, string, string]>(
+    client,
+    `SELECT source, toString(intDiv(offset, {piece:UInt64}) AS number), toString(count())
+     FROM ${table.name} WHERE ${sql} GROUP BY source, number ORDER BY source, number`,
+    { ...parameters, piece },
+  );
+  const steps: NextOffsets[] = [];
+  const next = { ...before };
+  let rows = 0;
+  for (const [source, number, count] of pieces) {
+    if (rows > 0 && rows + Number(count) > stepRows) {
+      steps.push({ ...next });
+      rows = 0;
+    }
+    rows += Number(count);
+    next[source] = Math.min(after[source] ?? 0, (Number(number) + 1) * piece);
+  }
+  return [...steps, after];
+}
+
+async function endBegun(
+  begun: HeldManifest,
+  table: OwnedTable,
+  after: NextOffsets,
   { store, client, onFile }: ExportOptions,
 ): Promise<HeldManifest> {
-  const begun = await begin(held, table, { wanted, store });
-  const { next: before, pending: after, files } = begun.manifest[table.name];
-  if (after === null) return begun;
+  const { next: before, files } = begun.manifest[table.name];
   faultPoint('export-begun', 'retention');
   const file = await writeNew(table, { before, after }, { store, client });
   if (file !== null) onFile?.(file);
@@ -62,19 +122,6 @@ export async function exportOwned(
       files: list,
     }),
   );
-}
-
-/** What is to be done is written down before the first file: who takes over neither does more nor less. */
-async function begin(
-  held: HeldManifest,
-  table: OwnedTable,
-  { wanted, store }: { readonly wanted: NextOffsets; readonly store: ColdStore },
-): Promise<HeldManifest> {
-  const known = held.manifest[table.name];
-  if (known.pending !== null) return held;
-  assertNextGrown(known.next, wanted);
-  if (Object.entries(wanted).every(([source, offset]) => (known.next[source] ?? 0) === offset)) return held;
-  return store.replaceManifest(held, withTable(held.manifest, table, { ...known, pending: { ...wanted } }));
 }
 
 function withTable(manifest: Manifest, { name }: OwnedTable, part: Manifest[OwnedTable['name']]): Manifest {
@@ -118,8 +165,8 @@ function inOrder(next: NextOffsets): unknown {
 }
 
 /**
- * Brings the files together where that is due. What was replaced stays for those who are reading it, and where one of
- * them cannot be read all stay as they are.
+ * Brings the files together where that is due, step by step, each with a manifest of its own. What was replaced stays for
+ * those who are reading it, and where one of them cannot be read all stay as they are.
  * @throws {Fenced}
  * @throws {Outage}
  */
@@ -128,22 +175,27 @@ export async function bringOwnedTogether(
   table: OwnedTable,
   { store }: Pick<ExportOptions, 'store'>,
 ): Promise<BroughtTogether> {
-  const known = held.manifest[table.name];
-  const { files: listed } = known;
+  let now = held;
+  const replaced: string[] = [];
   const skipped: Skipped[] = [];
-  if (listed === null) return { held, replaced: [], skipped };
-  const brought = await unlessUnreadable(table.name, skipped, async () => {
-    const { files } = await store.readList(listed);
-    const chosen = planMerge(files) ?? uncut(files);
-    if (chosen.length === 0) return null;
-    const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
-    return { chosen, files: [...files.filter((file) => !chosen.includes(file)), ...merged] };
-  });
-  if (brought === null) return { held, replaced: [], skipped };
-  faultPoint('changes-merged', 'retention');
-  const list = await store.writeList(folderOf(table), fileListOf(brought.files));
-  const now = await store.replaceManifest(held, withTable(held.manifest, table, { ...known, files: list }));
-  return { held: now, replaced: [listed.list, ...brought.chosen.map(({ path }) => path)], skipped };
+  for (;;) {
+    const known = now.manifest[table.name];
+    const { files: listed } = known;
+    if (listed === null) break;
+    const brought = await unlessUnreadable(table.name, skipped, async () => {
+      const { files } = await store.readList(listed);
+      const chosen = planMerge(files) ?? uncut(files);
+      if (chosen.length === 0) return null;
+      const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
+      return { chosen, files: [...files.filter((file) => !chosen.includes(file)), ...merged] };
+    });
+    if (brought === null) break;
+    faultPoint('changes-merged', 'retention');
+    const list = await store.writeList(folderOf(table), fileListOf(brought.files));
+    now = await store.replaceManifest(now, withTable(now.manifest, table, { ...known, files: list }));
+    replaced.push(listed.list, ...brought.chosen.map(({ path }) => path));
+  }
+  return { held: now, replaced, skipped };
 }
 
 /** Files of one export that are so large that reading their metadata costs more than a user's rows. */

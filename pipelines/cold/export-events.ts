@@ -23,14 +23,24 @@ export interface ExportOptions {
   readonly client: ClickHouseClient;
   /** Told of each file that is there. */
   readonly onFile?: (file: ListedFile) => void;
+  /** Awaited after each step that the manifest counts: what it throws ends the export there, and the next goes on. */
+  readonly onStep?: () => Promise<void>;
+}
+
+/** Rows of one step: what is done again, to meet what stands there already, where an export was stopped. */
+const STEP_ROWS = 20_000_000;
+
+export interface EventsExportOptions extends ExportOptions {
+  readonly stepRows?: number;
 }
 
 const folderOf = (month: string) => `${COLD_FOLDER}events/month=${month}/`;
 const monthOf = (day: string) => day.slice(0, 7);
 
 /**
- * Exports what `wanted` has beyond what is there. An export that was begun and not ended is ended first, as it was
- * begun; call again for the rest. Every step may be repeated: the same rows go into the same files.
+ * Exports what `wanted` has beyond what is there, some days at a time, each time with a manifest of its own: whoever takes
+ * over goes on from the last. An export that was begun and not ended is ended first, as it was begun; call again for the
+ * rest. Every step may be repeated: the same rows go into the same files.
  * @param wanted below its offsets ClickHouse and the archive have every record
  * @returns the manifest that stands now
  * @throws {Fenced} another process is at it
@@ -40,14 +50,76 @@ const monthOf = (day: string) => day.slice(0, 7);
 export async function exportEvents(
   held: HeldManifest,
   wanted: Extent,
+  options: EventsExportOptions,
+): Promise<HeldManifest> {
+  const { events } = held.manifest;
+  if (events.pending !== null) {
+    const days = await newDays(options.client, events, events.pending);
+    return endBegun(held, { days, after: events.pending }, options);
+  }
+  assertGrown(events, wanted);
+  const isSame =
+    events.through === wanted.through &&
+    Object.entries(wanted.next).every(([source, offset]) => events.next[source] === offset);
+  if (isSame) return held;
+  let now = held;
+  for (const step of stepsOf(await newDays(options.client, events, wanted), events, wanted, options)) {
+    const { through, next } = step.after;
+    // What is to be done is written down before the first file: who takes over neither does more nor less.
+    const begun = withEvents(now.manifest, {
+      ...now.manifest.events,
+      pending: { through, next: { ...next } },
+    });
+    now = await endBegun(await options.store.replaceManifest(now, begun), step, options);
+    await options.onStep?.();
+  }
+  return now;
+}
+
+interface NewDay {
+  readonly day: string;
+  /** Copies and all. */
+  readonly rows: number;
+}
+
+interface Step {
+  readonly days: readonly NewDay[];
+  readonly after: Extent;
+}
+
+/** The first has what came late for days that are there already: it goes no further back than the last that was. */
+function stepsOf(
+  days: readonly NewDay[],
+  before: Extent,
+  wanted: Extent,
+  { stepRows = STEP_ROWS }: Pick<EventsExportOptions, 'stepRows'>,
+): Step[] {
+  const steps: Step[] = [];
+  let some: NewDay[] = [];
+  let rows = 0;
+  for (const one of days) {
+    const last = some.at(-1)?.day ?? '';
+    const isNewDay = one.day > (before.through ?? '');
+    if (isNewDay && rows > 0 && rows + one.rows > stepRows) {
+      const through = last > (before.through ?? '') ? last : before.through;
+      steps.push({ days: some, after: { through, next: wanted.next } });
+      [some, rows] = [[], 0];
+    }
+    some.push(one);
+    rows += one.rows;
+  }
+  return [...steps, { days: some, after: wanted }];
+}
+
+async function endBegun(
+  begun: HeldManifest,
+  { days, after }: Step,
   { store, client, onFile }: ExportOptions,
 ): Promise<HeldManifest> {
-  const begun = await begin(held, wanted, store);
-  const { pending: after, ...before } = begun.manifest.events;
-  if (after === null) return begun;
+  const { pending: _, ...before } = begun.manifest.events;
   faultPoint('export-begun', 'retention');
   const added = new Map<string, ListedFile[]>();
-  for (const day of await newDays(client, before, after)) {
+  for (const { day } of days) {
     const file = await writeDay({ day, before, after }, { store, client });
     onFile?.(file);
     faultPoint('day-written', 'retention');
@@ -70,32 +142,19 @@ export async function exportEvents(
   );
 }
 
-/** What is to be done is written down before the first file: who takes over neither does more nor less. */
-async function begin(held: HeldManifest, wanted: Extent, store: ColdStore): Promise<HeldManifest> {
-  const { events } = held.manifest;
-  if (events.pending !== null) return held;
-  assertGrown(events, wanted);
-  const isSame =
-    events.through === wanted.through &&
-    Object.entries(wanted.next).every(([source, offset]) => events.next[source] === offset);
-  if (isSame) return held;
-  const pending = { through: wanted.through, next: { ...wanted.next } };
-  return store.replaceManifest(held, withEvents(held.manifest, { ...events, pending }));
-}
-
 function withEvents(manifest: Manifest, events: Manifest['events']): Manifest {
   return { ...manifest, events };
 }
 
-/** Days with rows to export. */
-async function newDays(client: ClickHouseClient, before: Extent, after: Extent): Promise<string[]> {
+/** Days with rows to export, in their order. */
+async function newDays(client: ClickHouseClient, before: Extent, after: Extent): Promise<NewDay[]> {
   const { sql, parameters } = isNew(before, after);
-  const days = await selectRows<readonly [string]>(
+  const days = await selectRows<readonly [string, string]>(
     client,
-    `SELECT toString(toDate(occurred_at)) AS day FROM events WHERE ${sql} GROUP BY day ORDER BY day`,
+    `SELECT toString(toDate(occurred_at)) AS day, toString(count()) FROM events WHERE ${sql} GROUP BY day ORDER BY day`,
     parameters,
   );
-  return days.map(([day]) => day);
+  return days.map(([day, rows]) => ({ day, rows: Number(rows) }));
 }
 
 /** Day by day: to tell offsets apart takes 16 bytes a row in ClickHouse. */

@@ -58,8 +58,13 @@ describe.each([PROFILE_CHANGES, CAMPAIGNS])('$name', (table) => {
     Number(cellOf(table, row, 'offset')) < (next[String(cellOf(table, row, 'source'))] ?? 0);
 
   async function expectToHold(store: ColdStore, next: NextOffsets): Promise<void> {
+    expect((await store.readManifest()).manifest[table.name]).toMatchObject({ pending: null });
+    await expectToHoldBegun(store, next);
+  }
+
+  async function expectToHoldBegun(store: ColdStore, next: NextOffsets): Promise<void> {
     const known = (await store.readManifest()).manifest[table.name];
-    expect(known).toMatchObject({ next, pending: null });
+    expect(known).toMatchObject({ next });
     const files = known.files === null ? [] : (await store.readList(known.files)).files;
     const readers = files.map((file) => ParquetReader.open(table, store.file(file)));
     const found = await Promise.all(
@@ -114,6 +119,36 @@ describe.each([PROFILE_CHANGES, CAMPAIGNS])('$name', (table) => {
       await exportOwned(await store.readManifest(), table, last, { store, client });
     await bringOwnedTogether(await store.readManifest(), table, { store });
     await expectToHold(store, last);
+  });
+
+  it('goes in steps of a bounded size: what was stopped goes on behind the last', async () => {
+    const store = new FailingStore(container, newPrefix());
+    const { client } = ledger;
+    const files: string[] = [];
+    let most = 0;
+    const options = {
+      ...{ store, client, stepRows: 60 },
+      onFile: ({ path, rows: count }: { path: string; rows: number }) => {
+        files.push(path);
+        most = Math.max(most, count);
+      },
+    };
+    const all = upTo(9_999, 9_999, 9_999);
+    // Within the third step, behind its file.
+    store.left = 11;
+    await expect(exportOwned(await store.readManifest(), table, all, options)).rejects.toThrow(Outage);
+    store.left = 0;
+    const stopped = await store.readManifest();
+    await expectToHoldBegun(store, stopped.manifest[table.name].next);
+    const begun = await exportOwned(stopped, table, all, options);
+    await expectToHold(store, begun.manifest[table.name].next);
+    await exportOwned(begun, table, all, options);
+    await expectToHold(store, all);
+    expect(most).toBeLessThanOrEqual(60);
+    // None was written again but the one that the manifest did not count yet.
+    expect(files.length).toBe(new Set(files).size + 1);
+    await bringOwnedTogether(await store.readManifest(), table, { store });
+    await expectToHold(store, all);
   });
 
   it('with a file that is offline stays as it is, and that is told', async () => {

@@ -125,6 +125,44 @@ it.each([false, true])('stopped at each write (after it: %s) it ends in the same
   await expectToHold(store, last);
 });
 
+it('some days at a time: what was stopped goes on behind the last step', async () => {
+  const store = new FailingStore(container, newPrefix());
+  const { client } = ledger;
+  const days: string[] = [];
+  const onFile = ({ path }: { path: string }) => {
+    days.push(/day=([\d-]{10})/.exec(path)?.[1] ?? '');
+  };
+  const options = { store, client, onFile, stepRows: 80 };
+  const extent = upTo(28, 10_000);
+  let steps = 0;
+  const onStep = async () => {
+    steps += 1;
+    if (steps === 2) throw new Outage('blob', 'as the test wants it');
+  };
+  const first = exportEvents(await store.readManifest(), extent, { ...options, onStep });
+  await expect(first).rejects.toThrow(Outage);
+  const done = [...days];
+  expect(done.length).toBeGreaterThanOrEqual(2);
+  const through = done.at(-1) ?? '';
+  await expectToHold(store, { ...extent, through });
+  // In the middle of a step.
+  store.left = 2;
+  await expect(exportEvents(await store.readManifest(), extent, options)).rejects.toThrow(Outage);
+  store.left = 0;
+  const ended = await exportEvents(await store.readManifest(), extent, { store, client, onFile });
+  expect((ended.manifest.events.through ?? '') > through).toBe(true);
+  expect(ended.manifest.events.through).not.toBe(extent.through);
+  await exportEvents(ended, extent, options);
+  await expectToHold(store, extent);
+  expect(new Set(days).size).toBe(days.length);
+  // Late rows for days that are there, and new days: the first go with the first step.
+  const late = new ColdStore(container, newPrefix());
+  await exportEvents(await late.readManifest(), upTo(12, 300), { store: late, client });
+  const rest = upTo(50, 10_000);
+  await exportEvents(await late.readManifest(), rest, { store: late, client, stepRows: 1 });
+  await expectToHold(late, rest);
+});
+
 it('of two at once one ends it, and the other is told', async () => {
   const prefix = newPrefix();
   const { client } = ledger;
