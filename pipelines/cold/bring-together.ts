@@ -151,7 +151,7 @@ async function* rowsOf(
   run: Run,
   { store, table }: Pick<MergeOptions, 'store' | 'table'>,
 ): SortedRows & AsyncGenerator {
-  for (const file of run) yield* (await ParquetReader.open(table, store.file(file))).all(INPUT_BYTES);
+  for (const file of run) yield* ParquetReader.listed(table, store.file(file)).all(INPUT_BYTES);
 }
 
 /** One sequence of rows as several, each with whole owners. */

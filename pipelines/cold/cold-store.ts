@@ -144,11 +144,15 @@ export class ColdStore {
     };
     let isNew: boolean;
     try {
+      const { first, rest } = await beginningOf(bytes());
+      const blobHTTPHeaders = { blobContentType: 'application/vnd.apache.parquet' };
       isNew = await this.#create(path, (blob, conditions) =>
-        blob.uploadStream(Readable.from(bytes()), BLOCK_BYTES, BLOCKS_AT_ONCE, {
-          conditions,
-          blobHTTPHeaders: { blobContentType: 'application/vnd.apache.parquet' },
-        }),
+        rest === null
+          ? blob.upload(first, first.length, { conditions, blobHTTPHeaders })
+          : blob.uploadStream(Readable.from(rest), BLOCK_BYTES, BLOCKS_AT_ONCE, {
+              conditions,
+              blobHTTPHeaders,
+            }),
       );
     } catch (error) {
       if (error instanceof NoRows) return null;
@@ -189,7 +193,8 @@ export class ColdStore {
   async #readBack(table: ColdTable, listed: ListedFile): Promise<void> {
     const digest = new RowDigest();
     let rows = 0;
-    for await (const some of (await ParquetReader.open(table, this.file(listed))).all()) {
+    const file = await atOnce(this.file(listed));
+    for await (const some of (await ParquetReader.open(table, file)).all()) {
       for (const row of some) digest.add(row);
       rows += some.length;
     }
@@ -314,6 +319,32 @@ export class ColdStore {
       throw blobFault(error, path);
     }
   }
+}
+
+/** @returns what is no more than a block in one piece; else all of it as a stream */
+async function beginningOf(
+  bytes: AsyncGenerator<Buffer>,
+): Promise<{ first: Buffer; rest: null } | { first: null; rest: AsyncGenerator<Buffer> }> {
+  const held: Buffer[] = [];
+  for (let size = 0; size <= BLOCK_BYTES; ) {
+    const { done, value } = await bytes.next();
+    if (done === true) return { first: Buffer.concat(held), rest: null };
+    held.push(value);
+    size += value.length;
+  }
+  const all = async function* () {
+    yield* held.splice(0);
+    yield* bytes;
+  };
+  return { first: null, rest: all() };
+}
+
+/** A small file is read with one request. */
+async function atOnce(file: StoredFile): Promise<StoredFile> {
+  if (file.bytes > BLOCK_BYTES) return file;
+  const whole = await file.read(0, file.bytes);
+  const { path, bytes, footerBytes, footerSha256 } = file;
+  return { path, bytes, footerBytes, footerSha256, read: async (start, end) => whole.subarray(start, end) };
 }
 
 /** A whole file, but of other rows than were to be written. */

@@ -1,6 +1,7 @@
 /** Takes days of `events` into the cold tier: files, lists, and last the manifest, after which they may leave ClickHouse. */
 import { hash } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
+import { eachAtMost } from '../archive/each-at-most.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
@@ -82,6 +83,10 @@ interface NewDay {
   readonly rows: number;
 }
 
+/** Small days take requests rather than time of this CPU, and little memory of ClickHouse. */
+const DAYS_AT_ONCE = 4;
+const isSmall = ({ rows }: NewDay) => rows <= 250_000;
+
 interface Step {
   readonly days: readonly NewDay[];
   readonly after: Extent;
@@ -119,13 +124,15 @@ async function endBegun(
   const { pending: _, ...before } = begun.manifest.events;
   faultPoint('export-begun', 'retention');
   const added = new Map<string, ListedFile[]>();
-  for (const { day } of days) {
+  const write = async ({ day }: NewDay): Promise<void> => {
     const file = await writeDay({ day, before, after }, { store, client });
     onFile?.(file);
     faultPoint('day-written', 'retention');
     const month = monthOf(day);
     added.set(month, [...(added.get(month) ?? []), file]);
-  }
+  };
+  await eachAtMost(DAYS_AT_ONCE, days.filter(isSmall), write);
+  for (const day of days) if (!isSmall(day)) await write(day);
   const months = { ...begun.manifest.events.months };
   for (const [month, files] of added) months[month] = await addTo(months[month], { month, files, store });
   faultPoint('lists-written', 'retention');

@@ -1,7 +1,10 @@
 /** Several sorted inputs as one: day files and what a month already had. */
 import TinyQueue from 'tinyqueue';
+import { eachAtMost } from '../archive/each-at-most.ts';
 import { type ColdRow, type ColdTable, compareRows } from './cold-table.ts';
 
+/** Inputs whose first rows are waited for at the same time. */
+const INPUTS_AT_ONCE = 8;
 /** Rows of one output array. */
 const AT_ONCE = 4_096;
 
@@ -19,10 +22,10 @@ export async function* mergeRows(
   inputs: readonly SortedRows[],
 ): AsyncGenerator<readonly ColdRow[]> {
   const queue = new TinyQueue<Cursor>([], (a, b) => compareRows(table, rowOf(a), rowOf(b)));
-  for (const one of inputs) {
+  await eachAtMost(INPUTS_AT_ONCE, inputs, async (one) => {
     const cursor: Cursor = { input: one[Symbol.asyncIterator](), rows: [], at: 0 };
     if (await fill(cursor)) queue.push(cursor);
-  }
+  });
   let merged: ColdRow[] = [];
   let last: ColdRow | null = null;
   for (let cursor = queue.pop(); cursor !== undefined; cursor = queue.pop()) {

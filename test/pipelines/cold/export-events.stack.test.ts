@@ -143,7 +143,7 @@ it('some days at a time: what was stopped goes on behind the last step', async (
   await expect(first).rejects.toThrow(Outage);
   const done = [...days];
   expect(done.length).toBeGreaterThanOrEqual(2);
-  const through = done.at(-1) ?? '';
+  const through = done.toSorted().at(-1) ?? '';
   await expectToHold(store, { ...extent, through });
   // In the middle of a step.
   store.left = 2;
@@ -154,7 +154,8 @@ it('some days at a time: what was stopped goes on behind the last step', async (
   expect(ended.manifest.events.through).not.toBe(extent.through);
   await exportEvents(ended, extent, options);
   await expectToHold(store, extent);
-  expect(new Set(days).size).toBe(days.length);
+  // What the manifest counted was not written again.
+  for (const day of done) expect(days.filter((one) => one === day)).toEqual([day]);
   // Late rows for days that are there, and new days: the first go with the first step.
   const late = new ColdStore(container, newPrefix());
   await exportEvents(await late.readManifest(), upTo(12, 300), { store: late, client });
