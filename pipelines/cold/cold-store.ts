@@ -214,7 +214,8 @@ export class ColdStore {
         bytes += some.length;
         lastBytes += some.length;
         last.push(some);
-        while (lastBytes - (last[0]?.length ?? 0) >= MOST_FOOTER_BYTES) lastBytes -= last.shift()?.length ?? 0;
+        while (lastBytes - (last[0]?.length ?? 0) >= MOST_FOOTER_BYTES)
+          lastBytes -= last.shift()?.length ?? 0;
       }
       const tail = Buffer.concat(last, lastBytes);
       const footerBytes = tail.length < 8 ? 0 : tail.readUInt32LE(tail.length - 8) + 8;
