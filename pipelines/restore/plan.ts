@@ -94,6 +94,7 @@ export async function planTopic(place: ArchivePlace, topic: string, choice: Choi
     const archivedTo =
       begin === null || next === null
         ? null
+    onHeadless: onBatch,
         : (whole.gapsIn({ first: begin, last: next - 1 })[0]?.first ?? next);
     return { source, batches: batches.sort((a, b) => a.first - b.first), archivedTo };
   });
