@@ -7,7 +7,7 @@ import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { retryOutage } from '../common/retry.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
 import type { Choice } from './choice.ts';
-import type { PlannedSource } from './plan.ts';
+import type { PlannedSource, TopicPlan } from './plan.ts';
 import { schemasOf } from './plan-schemas.ts';
 import { readSource } from './read-source.ts';
 import { planned, type RestoreContext } from './request.ts';
@@ -55,8 +55,11 @@ export async function loadTopics(context: RestoreContext, request: LoadRequest):
   const state = new RestoreState({ client, clock, job, believedForMs });
   const before = await retry('reading how far a restore has come', () => state.read());
   const loaded: Loaded[] = [];
-  for (const { role, topic } of request.topics) {
-    loaded.push(await loadTopic(context, { ...request, role, topic, state, before }));
+  const topics = request.topics.map(({ topic }) => topic);
+  const plans = await planned(context, { topics, choice: request.choice, decodes: true });
+  for (const [index, plan] of plans.entries()) {
+    const role = request.topics[index]?.role;
+    if (role !== undefined) loaded.push(await loadTopic(context, { ...request, role, plan, state, before }));
   }
   await retry('noting the end', () => state.clear());
   return loaded;
@@ -64,16 +67,16 @@ export async function loadTopics(context: RestoreContext, request: LoadRequest):
 
 interface TopicRequest extends LoadRequest {
   readonly role: TopicRole;
-  readonly topic: string;
+  readonly plan: TopicPlan;
   readonly state: RestoreState;
   readonly before: ReadonlyMap<string, number>;
 }
 
 async function loadTopic(context: RestoreContext, request: TopicRequest): Promise<Loaded> {
   const { place, config, logger, signal, skipDamaged, say } = context;
-  const { role, topic, choice, client, route, state, before, beforeStore } = request;
+  const { role, plan, choice, client, route, state, before, beforeStore } = request;
+  const { topic } = plan;
   const table = LEDGER_TABLES[role];
-  const plan = await planned(context, topic, choice);
   const schemas = schemasOf(context, plan);
   const loader = new RowLoader({
     table,

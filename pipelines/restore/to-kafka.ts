@@ -47,7 +47,8 @@ export interface SentRecords {
 export async function sendTopic(context: RestoreContext, request: SendRequest): Promise<SentRecords> {
   const { config, logger, signal } = context;
   const { topic, choice } = request;
-  const plan = await planned(context, topic, choice);
+  const [plan] = await planned(context, { topics: [topic], choice, decodes: looksAtRows(choice) });
+  if (plan === undefined) throw new Error(`nothing was planned of ${topic}`);
   const ids = [...new Set(plan.sources.map(({ source }) => source.topicId))];
   if (ids.length > 1)
     throw new UsageError(
