@@ -11,6 +11,7 @@ import type { Logger } from '../common/logger.ts';
 import { retryOutage } from '../common/retry.ts';
 import type { Choice } from './choice.ts';
 import { planTopic, segmentsRead, type TopicPlan } from './plan.ts';
+import { OfflineSegments } from './read-batch.ts';
 
 export interface RestoreContext {
   readonly config: Config;
@@ -30,11 +31,6 @@ export interface RestoreContext {
   readonly say: (line: string) => void;
   /** Before each topic. */
   readonly onTopic: (plan: TopicPlan) => { update(records: number): void; finish(): void };
-}
-
-/** Nothing was restored: some of what is asked for has to be brought back first. */
-export class OfflineSegments extends Error {
-  override readonly name = 'OfflineSegments';
 }
 
 /** Of each topic are said at once. */

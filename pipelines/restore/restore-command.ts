@@ -171,8 +171,7 @@ async function toKafka(
     { config, admin },
     { topic: options.as, intoSource: options.intoSource === true },
   ).finally(() => admin.close());
-  const job = { to: target, topic: source.topic, choice };
-  const { records, damages, listed } = await sendTopic(context, { ...source, choice, target, job });
+  const { records, damages, listed } = await sendTopic(context, { ...source, choice, target });
   return {
     records,
     refused: 0,

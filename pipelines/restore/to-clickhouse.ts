@@ -9,6 +9,7 @@ import { LEDGER_TABLES } from '../verify/ledger-table.ts';
 import type { Choice } from './choice.ts';
 import type { PlannedSource, TopicPlan } from './plan.ts';
 import { schemasOf } from './plan-schemas.ts';
+import type { UnreadableSegment } from './read-batch.ts';
 import { readSource } from './read-source.ts';
 import { planned, type RestoreContext } from './request.ts';
 import { RestoreState } from './restore-state.ts';
@@ -77,7 +78,12 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
   const { role, plan, choice, client, route, state, before, beforeStore } = request;
   const { topic } = plan;
   const table = LEDGER_TABLES[role];
-  const schemas = schemasOf(context, plan);
+  const damaged = new Set<string>();
+  const skip = ({ path, message }: UnreadableSegment) => {
+    if (!damaged.has(path)) say(`skipped: ${message}`);
+    damaged.add(path);
+  };
+  const schemas = schemasOf(context, plan, skipDamaged ? skip : null);
   const loader = new RowLoader({
     table,
     topic,
@@ -92,14 +98,11 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
     beforeStore,
     onStored: (reached) => state.note(reached.values()),
   });
-  let damages = plan.discrepancies.length;
-  const sources: LoadedSource[] = [];
   const bar = context.onTopic(plan);
   let read = 0;
   try {
     for (const planned of plan.sources) {
       const { source } = planned;
-      let loadedTo = planned.archivedTo;
       const from = before.get(partitionKey(source)) ?? 0;
       if (from > 0) say(`going on with ${topic}/${source.partition} at offset ${from}`);
       const reading = {
@@ -113,10 +116,9 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
           bar.update(read);
         },
         onUnreadable: skipDamaged
-          ? ({ first }: { first: number }, { message }: Error) => {
-              damages += 1;
-              if (loadedTo !== null) loadedTo = Math.min(loadedTo, first);
-              say(`skipped: ${message}`);
+          ? ({ first }: { first: number }, error: UnreadableSegment) => {
+              skip(error);
+              loader.missed(source, first);
             }
           : null,
       };
@@ -124,11 +126,22 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
         records: (header, records) => loader.add(header, source, records),
         reached: (next) => loader.reached(source, next),
       });
-      sources.push({ source, loadedTo });
     }
     await loader.flush();
   } finally {
     bar.finish();
   }
-  return { topic, listed: plan.listed, rows: loader.rows, refused: loader.refused, damages, sources };
+  const sources = plan.sources.map(({ source, archivedTo }): LoadedSource => {
+    const missing = loader.firstMissing(source);
+    return { source, loadedTo: archivedTo === null ? null : Math.min(archivedTo, missing ?? archivedTo) };
+  });
+  const { rows, refused } = loader;
+  return {
+    topic,
+    listed: plan.listed,
+    rows,
+    refused,
+    damages: plan.discrepancies.length + damaged.size,
+    sources,
+  };
 }
