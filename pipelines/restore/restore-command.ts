@@ -152,7 +152,16 @@ async function all(
   const isKafkaThere = await assertNoneRun(context, { isForced: options.force === true, say });
   const { loaded, segments, partitions } = await restoreAll(running, { client, by: userInfo().username });
   const names: readonly PipelineName[] = ['tracking', 'profiles'];
-  if (isKafkaThere) for (const name of names) await readOnFromProgress(context, name, say);
+  const { config, logger, signal } = running;
+  // Hours after it was first asked, Kafka may be away for a while.
+  if (isKafkaThere)
+    for (const name of names)
+      await retryOutage(() => readOnFromProgress(context, name, say), {
+        retry: config.retry,
+        logger,
+        signal,
+        what: `setting where ${name} goes on`,
+      });
   say(`${segments} segments in archive_segments, ${partitions} partitions go on from where the archive ends`);
   return summed(loaded, { segments, partitions });
 }

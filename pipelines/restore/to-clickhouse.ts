@@ -27,6 +27,8 @@ export interface LoadRequest {
   readonly believedForMs: number;
   /** Before anything is stored, again and again. */
   readonly beforeStore: () => Promise<void>;
+  /** What is still to be done when everything is stored: a restore that is stopped there does not store it again. */
+  readonly beforeEnd?: (loaded: readonly Loaded[]) => Promise<void>;
 }
 
 export interface Loaded {
@@ -62,6 +64,7 @@ export async function loadTopics(context: RestoreContext, request: LoadRequest):
     const role = request.topics[index]?.role;
     if (role !== undefined) loaded.push(await loadTopic(context, { ...request, role, plan, state, before }));
   }
+  await request.beforeEnd?.(loaded);
   await retry('noting the end', () => state.clear());
   return loaded;
 }
