@@ -124,7 +124,8 @@ async function toClickHouse(
     what: 'reading what was exported',
   });
   const route = holdingRoute(days, { clock, keepForMs });
-  const job = { to: 'clickhouse', topics: topics.map(({ topic }) => topic), choice };
+  // What was brought back to be kept for an hour is not there for a day.
+  const job = { to: 'clickhouse', topics: topics.map(({ topic }) => topic), choice, keepForMs };
   const loaded = await loadTopics(context, {
     topics,
     choice,
@@ -136,10 +137,13 @@ async function toClickHouse(
     beforeStore: async () => {},
   });
   if (route.held.size > 0) {
-    const until = new Date(clock.now() + keepForMs).toISOString();
+    const ends = [...route.held.values()];
+    const first = new Date(Math.min(...ends)).toISOString();
+    const last = new Date(Math.max(...ends)).toISOString();
+    const until = first === last ? first : `${first}, the last of them until ${last}`;
     say(`${route.held.size} days that retention had let go stay until ${until}`);
   }
-  return summed(loaded, { held_days: [...route.held].sort() });
+  return summed(loaded, { held_days: [...route.held.keys()].sort() });
 }
 
 async function all(
