@@ -62,6 +62,21 @@ export function segmentsRead(
   return new Map(all.map((segment) => [segment.path, segment]));
 }
 
+/** The first offset of the source of which the listing says that something is gone; null: nothing is. */
+export function firstGone({ discrepancies }: TopicPlan, source: PartitionRef): number | null {
+  const gone = discrepancies.flatMap(({ code, topicId, partition, first }) =>
+    // These say that there is too much.
+    code === 'segment_overlap' ||
+    code === 'segment_beyond_head' ||
+    topicId !== source.topicId ||
+    partition !== source.partition ||
+    first === null
+      ? []
+      : [first],
+  );
+  return gone.length === 0 ? null : Math.min(...gone);
+}
+
 /** @throws {Outage} the store cannot be asked */
 export async function planTopic(place: ArchivePlace, topic: string, choice: Choice): Promise<TopicPlan> {
   const gathered = new Map<string, Gathered>();

@@ -114,8 +114,8 @@ export class RowLoader {
   }
 
   /**
-   * Something of the source from there on could not be read. How far it comes is not noted any more: whoever runs this
-   * again meets the damage again, and rows that are stored twice change nothing.
+   * Something of the source from there on could not be read. How far it comes behind it is not noted: whoever runs this
+   * again meets the damage again, or what has been repaired, and rows that are stored twice change nothing.
    */
   missed(source: PartitionRef, offset: number): void {
     const key = partitionKey(source);
@@ -142,7 +142,10 @@ export class RowLoader {
       await this.#retry('asking for leave', () => this.#options.beforeStore());
       for (const [table, some] of await this.#routed(batches)) await this.#store(table, some);
     }
-    for (const key of this.#missing.keys()) reached.delete(key);
+    for (const [key, one] of reached) {
+      const missing = this.#missing.get(key) ?? one.next;
+      if (missing < one.next) reached.set(key, { ...one, next: missing });
+    }
     if (reached.size > 0) await this.#retry('noting how far it came', () => this.#options.onStored(reached));
   }
 

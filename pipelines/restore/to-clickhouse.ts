@@ -7,7 +7,7 @@ import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { retryOutage } from '../common/retry.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
 import type { Choice } from './choice.ts';
-import type { PlannedSource, TopicPlan } from './plan.ts';
+import { firstGone, type PlannedSource, type TopicPlan } from './plan.ts';
 import { schemasOf } from './plan-schemas.ts';
 import type { UnreadableSegment } from './read-batch.ts';
 import { readSource } from './read-source.ts';
@@ -106,6 +106,8 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
   try {
     for (const planned of plan.sources) {
       const { source } = planned;
+      const gone = firstGone(plan, source);
+      if (gone !== null) loader.missed(source, gone);
       const from = before.get(partitionKey(source)) ?? 0;
       if (from > 0) say(`going on with ${topic}/${source.partition} at offset ${from}`);
       const reading = {

@@ -137,6 +137,22 @@ describe('restore --to clickhouse --skip-damaged', () => {
     expect(at).toEqual([{ next: String(segment.first) }]);
   });
 
+  it('restores what has been repaired before it was run again', async () => {
+    await damage.remove(segment);
+    const topics = [topic, ledger.topic('feedback'), '--to', 'clickhouse'];
+    const killed = await restore([...topics, '--skip-damaged'], 'restore/after-insert:2=SIGKILL');
+    expect(killed.stderr).toContain('fault point restore/after-insert');
+    await damage.undo();
+    const repaired = await restore(topics);
+    expect(repaired.exitCode, repaired.stderr).toBe(0);
+    const [first] = await ledger.rows<{ n: string }>(
+      `SELECT toString(count()) AS n FROM events
+       WHERE kind = 'delivery' AND partition = 0 AND \`offset\` <= {last:UInt64}`,
+      { last: segment.last },
+    );
+    expect(Number(first?.n)).toBeGreaterThan(0);
+  });
+
   it('keeps what is whole where the segment is damaged that has the schema of another record', async () => {
     for (const one of await older()) await damage.rewrite(one, flip);
     const options = [topic, '--to', 'clickhouse', '--from', from];
