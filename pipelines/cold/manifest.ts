@@ -48,6 +48,8 @@ const manifestSchema = z.object({
   }),
   profile_changes: owned,
   campaigns: owned,
+  /** Files that no list names any more, each with the instant since when that is known, milliseconds. */
+  unneeded: z.record(z.string(), count).default({}),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -67,6 +69,7 @@ export const EMPTY_MANIFEST: Manifest = {
   },
   profile_changes: { next: {}, pending: null, files: null, trimmedTo: null },
   campaigns: { next: {}, pending: null, files: null, trimmedTo: null },
+  unneeded: {},
 };
 
 /** @throws {Error} it is not one that this release can read */

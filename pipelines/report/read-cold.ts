@@ -3,11 +3,11 @@ import type { ArchivePlace } from '../archive/listing.ts';
 import { coldEventsOf, coldRowsOf } from '../cold/cold-reader.ts';
 import { ColdBlobGone, ColdStore } from '../cold/cold-store.ts';
 import { type ColdRow, PROFILE_CHANGES } from '../cold/cold-table.ts';
+import { assertReaches, readLetGo } from '../cold/let-go.ts';
 import type { Manifest } from '../cold/manifest.ts';
 import { DamagedColdFile } from '../cold/read-parquet.ts';
 import { hasBase } from '../profiles/bases.ts';
 import type { ReportReader, UserKey } from './read-clickhouse.ts';
-import { readLetGoThrough } from './read-gate.ts';
 
 export interface ColdRows {
   readonly events: readonly ColdRow[];
@@ -40,7 +40,7 @@ export async function readCold(
   });
   try {
     // Before the manifest, which is always replaced first.
-    const letGo = await readLetGoThrough(reader);
+    const letGo = await readLetGo(reader.clickhouse, reader.database);
     const held = await store.readManifest();
     assertReaches(held.manifest, letGo);
     const [manifest, rows] = await rowsOf(store, held.manifest, { reader, user }).catch(
@@ -78,13 +78,4 @@ async function rowsOf(
     ),
   ]);
   return [manifest, { events, changes }];
-}
-
-/** A manifest that was deleted, or put back from long ago, looks like a cold tier that was never filled. */
-function assertReaches({ events }: Manifest, letGo: string | null): void {
-  if (letGo === null || letGo <= (events.through ?? '')) return;
-  const state = events.through === null ? 'is gone, or names no day' : `ends at ${events.through}`;
-  throw new DamagedColdFile(
-    `ClickHouse lets go events of days up to ${letGo} as being in the cold tier, but tracking/manifest.json ${state}`,
-  );
 }

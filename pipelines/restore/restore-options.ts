@@ -50,9 +50,11 @@ export function registerRestoreCommand(archive: Command): void {
     .description('load a range of the archive, or all of it, back into ClickHouse or into a Kafka topic')
     .argument('[topics...]', 'topics; all that have what is asked for when none is named')
     .addOption(new Option('--to <where>', 'where to').choices(['clickhouse', 'kafka']).makeOptionMandatory())
-    .option(
-      '--all',
-      'ClickHouse lost altogether: fill migrated tables from the archive alone, and set the pipelines to its end',
+    .addOption(
+      new Option(
+        '--all',
+        'ClickHouse lost altogether: fill migrated tables from the archive alone, and set the pipelines to its end',
+      ).implies({ to: 'clickhouse' }),
     );
   withTimeOptions(command)
     .option('--partition <number>', 'of this partition only', whole)

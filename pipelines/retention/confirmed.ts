@@ -9,7 +9,7 @@ import { type TopicRole, topicNames } from '../../config/topics.ts';
 import { HeadStore } from '../archive/head.ts';
 import { type Discrepancy, verifyArchive } from '../archive/verify.ts';
 import type { ColdTable } from '../cold/cold-table.ts';
-import type { NextOffsets } from '../cold/manifest.ts';
+import type { Manifest, NextOffsets } from '../cold/manifest.ts';
 import { type PartitionRef, partitionKey } from '../common/batch.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { PartitionStopped } from '../common/errors.ts';
@@ -19,12 +19,15 @@ export interface SourceState extends PartitionRef {
   readonly archived: number | null;
   /** The next offset that the pipeline needs. */
   readonly written: number;
+  /** Below this offset the cold tier has the source's rows, or is about to. */
+  readonly cold: number;
   /** What is wrong with the archive, and from which offset on. */
   readonly damage: { readonly from: number; readonly message: string } | null;
 }
 
 export interface ConfirmOptions {
   readonly config: Config;
+  readonly manifest: Manifest;
   readonly client: ClickHouseClient;
   readonly container: ContainerClient;
   /** Lists the segments and looks whether all are there; else the heads are taken at their word. */
@@ -42,6 +45,7 @@ const PARTS = {
  */
 export async function readSources({
   config,
+  manifest,
   client,
   container,
   isChecked,
@@ -50,6 +54,7 @@ export async function readSources({
   const names = topicNames(config);
   const heads = new HeadStore(container, prefix);
   const sources: SourceState[] = [];
+  const cold = coldOffsets(manifest);
   for (const [pipeline, roles] of Object.entries(PARTS)) {
     const topics = roles.map((role) => names[role]);
     const damaged = isChecked
@@ -63,10 +68,51 @@ export async function readSources({
       const isReadable = !(head instanceof PartitionStopped);
       const archived = isReadable ? (head.head?.next ?? null) : null;
       const damage = isReadable ? damageOf(damaged, source) : { from: 0, message: head.message };
-      sources.push({ ...source, archived, written, damage });
+      const key = partitionKey(source);
+      sources.push({ ...source, archived, written, damage, cold: cold.get(key) ?? 0 });
+      cold.delete(key);
     }
   }
-  return sources;
+  return [...sources, ...Array.from(cold, lostSource)];
+}
+
+/** Of each source, below which offset its rows are in the cold tier, or will be when an export has ended. */
+function coldOffsets({ events, profile_changes, campaigns }: Manifest): Map<string, number> {
+  const cold = new Map<string, number>();
+  const all = [
+    events.next,
+    events.pending?.next,
+    profile_changes.next,
+    profile_changes.pending,
+    campaigns.next,
+    campaigns.pending,
+  ];
+  for (const next of all)
+    for (const [key, offset] of Object.entries(next ?? {}))
+      cold.set(key, Math.max(offset, cold.get(key) ?? 0));
+  return cold;
+}
+
+/** The cold tier has rows of it, and ClickHouse does not know that it ever read any. */
+function lostSource([key, cold]: [string, number]): SourceState {
+  const [topicId = '', partition] = key.split('/');
+  return {
+    topic: `topic id ${topicId}`,
+    topicId,
+    partition: Number(partition),
+    archived: null,
+    written: 0,
+    cold,
+    damage: null,
+  };
+}
+
+/**
+ * Sources of which ClickHouse has less than the cold tier: it was lost, or set back, and is being filled again. Until then
+ * nobody knows which rows of a day are still to come.
+ */
+export function setBack(sources: readonly SourceState[]): SourceState[] {
+  return sources.filter(({ written, cold }) => written < cold);
 }
 
 /** Which topics' records become rows of which table of the cold tier. */

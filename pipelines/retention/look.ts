@@ -1,6 +1,8 @@
 /** Looks at everything a plan is made of, and makes it. Changes nothing. */
 import type { Config } from '../../config/schema.ts';
+import type { HeldManifest } from '../cold/cold-store.ts';
 import type { Manifest } from '../cold/manifest.ts';
+import { assertManifest } from './assert-safe.ts';
 import { confirmedNext, readSources, type SourceState } from './confirmed.ts';
 import type { RetentionContext } from './context.ts';
 import { dayOf, daysAfter } from './days.ts';
@@ -31,6 +33,20 @@ export function trimHorizon(
 }
 
 /**
+ * @throws {DamagedColdFile} it is not the one that ClickHouse goes by
+ * @throws {Outage}
+ */
+export async function readCheckedManifest({
+  client,
+  config,
+  store,
+}: RetentionContext): Promise<HeldManifest> {
+  const held = await store.readManifest();
+  await assertManifest(held, { client, database: config.clickhouse.database, store });
+  return held;
+}
+
+/**
  * The segments are listed and held against their heads only when there is something that could go.
  * @throws {Outage}
  */
@@ -48,7 +64,7 @@ export async function lookAround(
   ) => planRetention({ now, retention, events, next, sizes, unconfirmed });
   const draft = planWith(events.next, []);
   const isChecked = draft.days.length > 0 || trimHorizon(manifest, retention, now) !== null;
-  const sources = await readSources({ config, client, container, isChecked });
+  const sources = await readSources({ config, manifest, client, container, isChecked });
   if (!isChecked) return { now, manifest, sources, plan: draft };
   const next = confirmedNext('events', sources, { config, before: events.next });
   // For want of space any day may be next where an older one must stay.

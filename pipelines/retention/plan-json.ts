@@ -2,7 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import type { Look } from './look.ts';
 import { localHorizon } from './plan.ts';
-import { reasonsOf } from './reasons.ts';
+import { reasonsOf, setBackText } from './reasons.ts';
 import type { RetentionResult } from './run.ts';
 
 type Settings = Pick<Config, 'retention'>;
@@ -20,6 +20,7 @@ export function planJson({ plan, sources, now, manifest }: Look, { retention }: 
     exported_through: events.through,
     evicted_through: events.evictedThrough,
     export_unfinished: events.pending !== null,
+    clickhouse_behind: setBackText(sources),
     held: Object.fromEntries(
       Object.entries(events.held).map(([day, until]) => [day, new Date(until).toISOString()]),
     ),

@@ -2,7 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import type { Look } from './look.ts';
 import { isLetGo, localHorizon, type PlannedDay } from './plan.ts';
-import { reasonsOf } from './reasons.ts';
+import { reasonsOf, setBackText } from './reasons.ts';
 import type { RetentionResult } from './run.ts';
 
 const whole = new Intl.NumberFormat('en-US');
@@ -31,6 +31,8 @@ export function planText({ plan, sources, now, manifest }: Look, { retention }: 
     `everything is in ClickHouse ${horizon === null ? 'so far' : `from ${new Date(horizon).toISOString().slice(0, 10)} on`}`,
     spaceText(plan.bytes, plan.maxBytes),
   );
+  const behind = setBackText(sources);
+  if (behind !== null) lines.push(`warning: ${behind}. Nothing goes until it has as much`);
   const warning = capWarning(plan);
   return `${[...lines, ...(warning === null ? [] : [`warning: ${warning}`])].join('\n')}\n`;
 }

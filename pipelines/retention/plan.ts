@@ -88,8 +88,10 @@ export function planRetention(input: PlanInput): RetentionPlan {
       // What happens today is still being written.
       if (bytes <= enough || day.day >= today) break;
       if (isDue(day.day)) continue;
-      take(planned(day, 'space'));
-      evictedThrough = day.day;
+      const one = planned(day, 'space');
+      take(one);
+      // One that may not go is looked at again when it may: by then there may be space.
+      if (isLetGo(one)) evictedThrough = day.day;
     }
   }
   // A day is exported once, when all of it may go; those in front of it that may not are exported as far as they can be.

@@ -1,6 +1,6 @@
 /** Why a day that should go is kept. */
 import { partitionKey } from '../common/batch.ts';
-import type { SourceState } from './confirmed.ts';
+import { type SourceState, setBack } from './confirmed.ts';
 import type { PlannedDay } from './plan.ts';
 
 export const REASONS = {
@@ -9,6 +9,8 @@ export const REASONS = {
   tracking_behind: 'tracking has not recorded its batch yet',
   source_unknown: 'its rows come from a partition that tracking knows nothing of',
   held: 'it was brought back, and is wanted for some time',
+  clickhouse_behind:
+    'ClickHouse has less than the cold tier: it was lost or set back, and is being filled again',
 } as const;
 
 export type ReasonCode = keyof typeof REASONS;
@@ -27,11 +29,22 @@ export function reasonsOf(day: PlannedDay, sources: readonly SourceState[]): Rea
     const until = new Date(day.heldUntil).toISOString();
     reasons.push({ code: 'held', text: `brought back, and held until ${until}` });
   }
+  const behind = setBackText(sources);
+  if (behind !== null) reasons.push({ code: 'clickhouse_behind', text: behind });
   for (const { source, offset } of day.unconfirmed) {
     const state = sources.find((one) => partitionKey(one) === source);
     reasons.push(state === undefined ? unknown(source) : reasonAt(state, offset));
   }
   return reasons;
+}
+
+/** Null: nothing is amiss. */
+export function setBackText(sources: readonly SourceState[]): string | null {
+  const [first, ...more] = setBack(sources);
+  if (first === undefined) return null;
+  const { topic, partition, written, cold } = first;
+  const others = more.length === 0 ? '' : `, and less of ${more.length} more`;
+  return `ClickHouse has ${topic} partition ${partition} up to offset ${number.format(written)}, but the cold tier up to ${number.format(cold)}${others}`;
 }
 
 function unknown(source: string): Reason {
@@ -43,7 +56,7 @@ function unknown(source: string): Reason {
 
 function reasonAt({ topic, partition, archived, written, damage }: SourceState, offset: number): Reason {
   const where = `${topic} partition ${partition}`;
-  if (damage !== null && damage.from <= offset && damage.from < (archived ?? 0))
+  if (damage !== null && (archived === null || (damage.from <= offset && damage.from < archived)))
     return { code: 'archive_damaged', text: `archive damaged for ${where}: ${damage.message}` };
   if (archived === null || archived <= offset)
     return {

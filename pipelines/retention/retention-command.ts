@@ -57,12 +57,12 @@ async function status(context: CommandContext, { json }: JsonOption): Promise<vo
 }
 
 async function lookWith(context: CommandContext) {
-  const [{ withRetentionContext }, { lookAround }] = await Promise.all([
+  const [{ withRetentionContext }, { lookAround, readCheckedManifest }] = await Promise.all([
     import('./run-once.ts'),
     import('./look.ts'),
   ]);
   return withRetentionContext(context, async (own) =>
-    lookAround(own, (await own.store.readManifest()).manifest),
+    lookAround(own, (await readCheckedManifest(own)).manifest),
   );
 }
 

@@ -3,19 +3,20 @@ import { isDeepStrictEqual } from 'node:util';
 import type { HeldManifest } from '../cold/cold-store.ts';
 import { CAMPAIGNS, PROFILE_CHANGES } from '../cold/cold-table.ts';
 import { bringOwnedTogether, exportOwned } from '../cold/export-changes.ts';
-import { bringMonthsTogether, exportEvents } from '../cold/export-events.ts';
+import { bringMonthsTogether, type ExportOptions, exportEvents } from '../cold/export-events.ts';
 import type { Extent } from '../cold/exported.ts';
 import type { LeaseLock } from '../common/blob/lease-lock.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
-import { confirmedNext } from './confirmed.ts';
+import { assertWhole } from './assert-safe.ts';
+import { confirmedNext, readSources } from './confirmed.ts';
 import type { RetentionContext } from './context.ts';
 import { laterOf } from './days.ts';
 import { gateOf } from './gate-of.ts';
-import { type Look, lookAround, trimHorizon } from './look.ts';
+import { type Look, lookAround, readCheckedManifest, trimHorizon } from './look.ts';
 import { letMessagesGo } from './messages.ts';
 import { isLetGo, lastExpiredDay, type RetentionPlan } from './plan.ts';
-import { sweepColdTier } from './sweep.ts';
+import { type Swept, sweepColdTier } from './sweep.ts';
 import { readSizes } from './table-days.ts';
 import { trimProfileChanges } from './trim-profile-changes.ts';
 import { letGo, setGate } from './ttl-gate.ts';
@@ -44,11 +45,20 @@ const DAYS_AT_ONCE = 50;
  * @throws {Fenced} somebody without the lock has changed the cold tier
  * @throws {Outage}
  * @throws {DamagedColdFile}
+ * @throws {ClickHouseBehind}
  */
 export async function runRetention(context: RetentionContext, lock: LeaseLock): Promise<RetentionResult> {
   const { config, client, store, logger } = context;
   const { database } = config.clickhouse;
-  let held = await endExport(context, await store.readManifest());
+  let held = await readCheckedManifest(context);
+  assertWhole(await readSources({ ...context, manifest: held.manifest, isChecked: false }));
+  const exported = { files: 0, rows: 0 };
+  const onFile = ({ path, rows, bytes }: { path: string; rows: number; bytes: number }) => {
+    exported.files += 1;
+    exported.rows += rows;
+    logger.info({ path, rows, bytes }, 'exported');
+  };
+  held = await endExport(context, held, onFile);
   await lock.assertHeld();
   const look = await lookAround(context, held.manifest);
   const { plan, now } = look;
@@ -57,18 +67,10 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
   const leaving = plan.days.filter(isLetGo).map(({ day }) => day);
   const horizon = trimHorizon(held.manifest, config.retention, now);
   if (leaving.length > 0 || horizon !== null) held = await exportChanges(context, held, { look, lock });
-  const exported = { files: 0, rows: 0 };
   if (leaving.length > 0) {
-    const onFile = ({ path, rows, bytes }: { path: string; rows: number; bytes: number }) => {
-      exported.files += 1;
-      exported.rows += rows;
-      logger.info({ path, rows, bytes }, 'exported');
-    };
     held = await exportEvents(held, extentOf(plan), { store, client, onFile });
     faultPoint('exported', 'retention');
   }
-  await lock.assertHeld();
-  held = (await bringMonthsTogether(held, { store })).held;
   await lock.assertHeld();
   held = await noteEvictions(context, held, look);
   faultPoint('evictions-noted', 'retention');
@@ -88,7 +90,10 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
   const trimmed = horizon === null ? null : await trim(context, held, horizon);
   if (trimmed !== null) held = trimmed.held;
   await lock.assertHeld();
-  const filesRemoved = await sweep(context, held);
+  // Last: it saves requests, and nothing waits for it.
+  held = await bringTogether(context, held, lock);
+  const swept = await sweep(context, held);
+  held = swept.held;
   const after = await readSizes(client, database);
   return {
     look,
@@ -97,7 +102,7 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
     rowsGone: Math.max(0, rowsOf(before, leaving) - rowsOf(after, leaving)),
     messagesGone: messages.count,
     usersTrimmed: trimmed?.users ?? 0,
-    filesRemoved,
+    filesRemoved: swept.removed,
     bytes: after.bytes,
   };
 }
@@ -113,9 +118,23 @@ async function exportChanges(
     const before = now.manifest[table.name].next;
     const next = confirmedNext(table.name, look.sources, { config, before });
     now = await exportOwned(now, table, next, { store, client });
+    await lock.assertHeld();
+  }
+  return now;
+}
+
+async function bringTogether(
+  { store }: RetentionContext,
+  held: HeldManifest,
+  lock: LeaseLock,
+): Promise<HeldManifest> {
+  let now = held;
+  for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
     now = (await bringOwnedTogether(now, table, { store })).held;
     await lock.assertHeld();
   }
+  now = (await bringMonthsTogether(now, { store })).held;
+  await lock.assertHeld();
   return now;
 }
 
@@ -148,13 +167,10 @@ async function trim(
 }
 
 /** A login that may not delete keeps what is not needed any more: no harm but its price. */
-async function sweep(
-  { config, store, clock, logger }: RetentionContext,
-  held: HeldManifest,
-): Promise<number> {
+async function sweep({ config, store, clock, logger }: RetentionContext, held: HeldManifest): Promise<Swept> {
   const graceMs = config.retention.replacedFilesGraceMs;
   try {
-    return await sweepColdTier(held.manifest, { store, now: clock.now(), graceMs });
+    return await sweepColdTier(held, { store, now: clock.now(), graceMs });
   } catch (error) {
     const isRefused =
       error instanceof Outage && (error.cause as { statusCode?: unknown })?.statusCode === 403;
@@ -163,19 +179,23 @@ async function sweep(
       { reason: error.message },
       'files of the cold tier that were replaced stay: this login may not delete blobs (a SAS needs d)',
     );
-    return 0;
+    return { held, removed: 0 };
   }
 }
 
 /** What an earlier run has begun, as it was begun. */
-async function endExport({ store, client }: RetentionContext, held: HeldManifest): Promise<HeldManifest> {
+async function endExport(
+  { store, client }: RetentionContext,
+  held: HeldManifest,
+  onFile: NonNullable<ExportOptions['onFile']>,
+): Promise<HeldManifest> {
   let now = held;
   for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
     const { pending } = now.manifest[table.name];
     if (pending !== null) now = await exportOwned(now, table, pending, { store, client });
   }
   const { pending } = now.manifest.events;
-  return pending === null ? now : exportEvents(now, pending, { store, client });
+  return pending === null ? now : exportEvents(now, pending, { store, client, onFile });
 }
 
 function extentOf({ through, next }: RetentionPlan): Extent {

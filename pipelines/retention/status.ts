@@ -3,7 +3,7 @@ import type { Config } from '../../config/schema.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { textTable } from '../common/text-table.ts';
 import type { RetentionContext } from './context.ts';
-import { type Look, lookAround } from './look.ts';
+import { type Look, lookAround, readCheckedManifest } from './look.ts';
 import { planJson } from './plan-json.ts';
 import { planText, sizeText } from './plan-text.ts';
 
@@ -20,10 +20,10 @@ export interface Status {
 
 type Settings = Pick<Config, 'retention'>;
 
-/** @throws {Outage} */
+/** @throws {Outage} @throws {DamagedColdFile} */
 export async function readStatus(context: RetentionContext): Promise<Status> {
-  const { client, config, store } = context;
-  const { manifest } = await store.readManifest();
+  const { client, config } = context;
+  const { manifest } = await readCheckedManifest(context);
   const rows = await selectRows<readonly [string, string, string]>(
     client,
     `SELECT table, toString(sum(rows)), toString(sum(bytes_on_disk)) FROM system.parts

@@ -1,5 +1,6 @@
 /** Removes files of the cold tier that no list names any more, once nobody can still be reading them. */
-import type { ColdStore } from '../cold/cold-store.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { ColdStore, HeldManifest } from '../cold/cold-store.ts';
 import type { ListedFiles, Manifest } from '../cold/manifest.ts';
 import { faultPoint } from '../common/fault-points.ts';
 
@@ -10,30 +11,44 @@ export interface SweepOptions {
   readonly graceMs: number;
 }
 
+export interface Swept {
+  /** The manifest that stands now. */
+  readonly held: HeldManifest;
+  readonly removed: number;
+}
+
 /**
- * Only for whoever holds the lock: a file that is being written is in no list yet. What is younger than the grace time
- * stays, whatever it is.
- * @returns the number of files removed
+ * Only for whoever holds the lock: a file that is being written is in no list yet. A file stays for the grace time after
+ * it was first seen to be needed no more: whoever began to read before may go on.
  * @throws {Outage}
+ * @throws {Fenced}
  * @throws {DamagedColdFile} a list cannot be read: then nothing is removed
  */
 export async function sweepColdTier(
-  manifest: Manifest,
+  held: HeldManifest,
   { store, now, graceMs }: SweepOptions,
-): Promise<number> {
+): Promise<Swept> {
+  const { manifest } = held;
   const needed = new Set<string>();
   for (const listed of listsOf(manifest)) {
     needed.add(listed.list);
     for (const { path } of (await store.readList(listed)).files) needed.add(path);
   }
+  const unneeded: Record<string, number> = {};
   let removed = 0;
-  for await (const { path, modifiedAt } of store.files()) {
-    if (needed.has(path) || now - modifiedAt < graceMs) continue;
+  for await (const { path } of store.files()) {
+    if (needed.has(path)) continue;
+    const since = manifest.unneeded[path];
+    if (since === undefined || now - since < graceMs) {
+      unneeded[path] = since ?? now;
+      continue;
+    }
     await store.remove(path);
     removed += 1;
     faultPoint('file-removed', 'retention');
   }
-  return removed;
+  if (isDeepStrictEqual(unneeded, manifest.unneeded)) return { held, removed };
+  return { held: await store.replaceManifest(held, { ...manifest, unneeded }), removed };
 }
 
 function listsOf({ events, profile_changes, campaigns }: Manifest): ListedFiles[] {

@@ -65,9 +65,19 @@ export async function trimProfileChanges(options: TrimOptions): Promise<Trimmed>
     after = users.length < usersAtOnce ? undefined : users.at(-1);
   }
   // What was deleted is only left out until then, and rewritten with a merge that may never come.
-  if (trimmed > 0)
+  if (await hasLeftOut(client))
     await command(client, 'ALTER TABLE profile_changes APPLY DELETED MASK SETTINGS mutations_sync = 2');
   return { users: trimmed };
+}
+
+/** Also by a run that was killed before it came to this. */
+async function hasLeftOut(client: ClickHouseClient): Promise<boolean> {
+  const parts = await selectRows(
+    client,
+    `SELECT 1 FROM system.parts WHERE active AND database = currentDatabase() AND table = 'profile_changes' AND has_lightweight_delete LIMIT 1`,
+    {},
+  );
+  return parts.length > 0;
 }
 
 /** Users who have changes before the last instant that may become a base, in the order of the table. */

@@ -102,8 +102,9 @@ export const VERIFY_CODES = {
     remedy: WRITE_AGAIN,
   },
   cold_manifest_unreadable: {
-    meaning: 'The manifest of the cold tier is not one that this release can read.',
-    remedy: 'Run the release that wrote it, or restore it from its versions, before retention runs again.',
+    meaning:
+      'The manifest of the cold tier is gone, older than what ClickHouse lets go, or not one that this release can read.',
+    remedy: 'Restore it from its versions, the newest one; or run the release that wrote it.',
   },
   cold_file_missing: {
     meaning: 'A file that counts in the cold tier is gone.',

@@ -7,6 +7,7 @@ import { COLD_FOLDER, ColdBlobGone, ColdStore, type HeldManifest } from '../cold
 import { COLD_TABLES, type ColdTable, type Owner } from '../cold/cold-table.ts';
 import type { Extent } from '../cold/exported.ts';
 import { type ListedFile, mayHold } from '../cold/file-list.ts';
+import { assertReaches } from '../cold/let-go.ts';
 import { EMPTY_MANIFEST, type ListedFiles, type Manifest } from '../cold/manifest.ts';
 import { DamagedColdFile } from '../cold/read-parquet.ts';
 import { readWhole } from '../cold/read-whole.ts';
@@ -27,6 +28,8 @@ const MET = 2;
 
 export interface ColdTierOptions extends ArchivePlace {
   readonly findings: Findings;
+  /** What ClickHouse lets go as being in the cold tier. */
+  readonly readLetGo: () => Promise<Extent>;
   /** Repeats a question through an outage. */
   readonly retry: <T>(ask: () => Promise<T>) => Promise<T>;
 }
@@ -70,7 +73,7 @@ export class ColdTier {
     return this.#held.manifest;
   }
 
-  /** False where there is a manifest that cannot be read: then nothing is known of what was exported. */
+  /** False where the manifest cannot be read, or is gone or an old one: then nothing is known of what was exported. */
   get isReadable(): boolean {
     return this.#isReadable;
   }
@@ -229,7 +232,9 @@ export class ColdTier {
 
   async #readManifest(): Promise<void> {
     try {
+      const letGo = await this.#options.retry(this.#options.readLetGo);
       const held = await this.#options.retry(() => this.#store.readManifest());
+      assertReaches(held.manifest, letGo);
       // The same one is what it was: whoever goes by it need not begin again.
       if (held.etag !== this.#held.etag) this.#held = held;
     } catch (error) {

@@ -1,5 +1,7 @@
 /** Kafka, the archive, ClickHouse and the dead letters held against one another. */
+
 import { type TopicRole, topicNames } from '../../config/topics.ts';
+import { readLetGo } from '../cold/let-go.ts';
 import { partitionKey } from '../common/batch.ts';
 import { COLD_NAMES, ColdTier } from './cold-tier.ts';
 import { explain, Findings } from './findings.ts';
@@ -29,7 +31,12 @@ export async function verify(
 ): Promise<Verdict> {
   const findings = new Findings();
   const startedAt = context.clock.now();
-  const cold = await ColdTier.open({ ...context, findings });
+  const { client, config } = context;
+  const cold = await ColdTier.open({
+    ...context,
+    findings,
+    readLetGo: () => readLetGo(client, config.clickhouse.database),
+  });
   const own = { ...context, findings, cold };
   try {
     return await run(own, { startedAt, roles, scope, isDeep });

@@ -100,7 +100,7 @@ it('by time, all days that are over it and no others; by space, the oldest until
       // What goes is exported, and what goes for want of space stays away.
       for (const name of goes) expect(name <= (plan.through ?? '')).toBe(true);
       for (const one of plan.days)
-        if (one.cause === 'space') expect(one.day <= (plan.evictedThrough ?? '')).toBe(true);
+        if (one.cause === 'space' && isLetGo(one)) expect(one.day <= (plan.evictedThrough ?? '')).toBe(true);
     }),
     { numRuns: 500 },
   );
@@ -134,4 +134,20 @@ it('everything is local from the day after the last one that is gone', () => {
   // It is gone, whatever is wanted now.
   expect(localHorizon({ ...events, goneThrough: '2026-08-08' }, 30, NOW)).toBe(Date.UTC(2026, 7, 9));
   expect(localHorizon({ through: null, evictedThrough: null, goneThrough: null }, 3, NOW)).toBeNull();
+});
+
+it('a day that may not go does not take the days behind it along: they are looked at again when it may', () => {
+  const days = [5, 4, 3, 2].map((age) => ({ day: day(age), rows: 1, bytes: MIB }));
+  const input = {
+    now: NOW,
+    retention: { tracking: { ttlDays: null }, maxBytes: 5 * MIB - 1, lowWaterPercent: 90 },
+    events: { through: null, evictedThrough: null, held: {} },
+    next: {},
+    sizes: { days, bytes: 5 * MIB },
+  };
+  const unconfirmed = days.map((one) => ({ day: one.day, source: 's', rows: 1, offset: 0 }));
+  const kept = planRetention({ ...input, unconfirmed });
+  expect([kept.evictedThrough, kept.through, kept.overBytes]).toEqual([null, null, 1]);
+  const free = planRetention({ ...input, events: { ...input.events, ...kept }, unconfirmed: [] });
+  expect(free.days.map((one) => one.day)).toEqual([day(5)]);
 });

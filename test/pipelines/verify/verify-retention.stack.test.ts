@@ -317,6 +317,9 @@ describe('harm to the cold tier', () => {
     await undo.pop()?.();
     await rewrite('tracking/manifest.json', () => Buffer.from('{}'));
     expect(found(await check(true))).toEqual([['cold_manifest_unreadable', null, null, null]]);
+    await undo.pop()?.();
+    await rewrite('tracking/manifest.json', () => null);
+    expect(found(await check(true))).toEqual([['cold_manifest_unreadable', null, null, null]]);
   });
 
   test('a row that was exported and is in no file is missing', async () => {
