@@ -2,7 +2,8 @@
 import { hash } from 'node:crypto';
 import { OfflineBlob } from '../common/blob/offline.ts';
 import type { ColdStore, HeldManifest } from './cold-store.ts';
-import { type ColdRow, type ColdTable, compareOwners, ownerOf } from './cold-table.ts';
+import { type ColdTable, compareOwners } from './cold-table.ts';
+import { RowCutter } from './cut-rows.ts';
 import type { ListedFile } from './file-list.ts';
 import { mergeRows, type SortedRows } from './merge-rows.ts';
 import { DamagedColdFile, ParquetReader } from './read-parquet.ts';
@@ -121,7 +122,7 @@ export async function mergeFiles(
       .join('\n'),
   ).slice(0, 12);
   const inputs = runsOf(files).map((run) => rowsOf(run, { store, table }));
-  const cutter = new Cutter(table, mergeRows(table, inputs), fileRows);
+  const cutter = new RowCutter(table, mergeRows(table, inputs), fileRows);
   const merged: ListedFile[] = [];
   for (let index = 0; ; index += 1) {
     const path = `${folder}part-${name}-${String(index).padStart(5, '0')}.parquet`;
@@ -152,52 +153,4 @@ async function* rowsOf(
   { store, table }: Pick<MergeOptions, 'store' | 'table'>,
 ): SortedRows & AsyncGenerator {
   for (const file of run) yield* ParquetReader.listed(table, store.file(file)).all(INPUT_BYTES);
-}
-
-/** One sequence of rows as several, each with whole owners. */
-class Cutter {
-  readonly #table: ColdTable;
-  readonly #rows: AsyncIterator<readonly ColdRow[]>;
-  readonly #fileRows: number;
-  #rest: readonly ColdRow[] = [];
-
-  constructor(table: ColdTable, rows: AsyncGenerator<readonly ColdRow[]>, fileRows: number) {
-    this.#table = table;
-    this.#rows = rows;
-    this.#fileRows = fileRows;
-  }
-
-  async *next(): AsyncGenerator<readonly ColdRow[]> {
-    let count = 0;
-    let last: ColdRow | undefined;
-    for (let rows = await this.#some(); rows !== null; rows = await this.#some()) {
-      const end = this.#endOf(rows, count, last);
-      if (end > 0) yield rows.slice(0, end);
-      this.#rest = rows.slice(end);
-      if (this.#rest.length > 0) return;
-      count += end;
-      last = rows.at(-1);
-    }
-  }
-
-  /** Up to where the rows go into the file that has `count` already, the last of them as given. */
-  #endOf(rows: readonly ColdRow[], count: number, last: ColdRow | undefined): number {
-    for (let index = Math.max(0, this.#fileRows - count); index < rows.length; index += 1) {
-      const before = rows[index - 1] ?? last;
-      if (before === undefined) continue;
-      const [a, b] = [ownerOf(this.#table, before), ownerOf(this.#table, rows[index] as ColdRow)];
-      if (compareOwners(a, b) !== 0) return index;
-    }
-    return rows.length;
-  }
-
-  async #some(): Promise<readonly ColdRow[] | null> {
-    if (this.#rest.length > 0) {
-      const rest = this.#rest;
-      this.#rest = [];
-      return rest;
-    }
-    const { done, value } = await this.#rows.next();
-    return done === true ? null : value;
-  }
 }

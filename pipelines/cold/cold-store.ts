@@ -7,6 +7,7 @@ import { blobFault } from '../archive/blob-fault.ts';
 import { blobErrorCode } from '../common/blob/container.ts';
 import { Fenced, Outage } from '../common/errors.ts';
 import type { ColdRow, ColdTable } from './cold-table.ts';
+import { RowCutter } from './cut-rows.ts';
 import { encodeFileList, type FileList, type ListedFile, parseFileList } from './file-list.ts';
 import {
   EMPTY_MANIFEST,
@@ -44,6 +45,21 @@ export class ColdBlobGone extends DamagedColdFile {
 
 /** One answer that was read: of which blob (without the prefix), and how many bytes. */
 export type OnRead = (path: string, bytes: number) => void;
+
+export interface FirstFreeOptions {
+  /** Of an attempt and of a file, both from 0. */
+  readonly nameOf: (attempt: number, index: number) => string;
+  readonly rows: () => AsyncGenerator<readonly ColdRow[]>;
+  /** After so many a file ends with its owner. */
+  readonly fileRows: number;
+}
+
+/** A file that is there, ours or that of an earlier attempt. */
+interface Put {
+  readonly path: string;
+  readonly facts: FileFacts;
+  readonly isNew: boolean;
+}
 
 export class ColdStore {
   readonly #container: ContainerClient;
@@ -128,6 +144,54 @@ export class ColdStore {
     path: string,
     rows: AsyncIterable<readonly ColdRow[]>,
   ): Promise<ListedFile | null> {
+    const put = await this.#put(table, path, rows);
+    return put === null ? null : this.#proved(table, put);
+  }
+
+  /**
+   * As `writeFile`, under the first names that are free or hold these very rows, in files that are cut between two owners:
+   * who writes or reads one holds its metadata. Of one question ClickHouse may give fewer rows the second time: a merge
+   * leaves out copies that are overruled. What stands under earlier names counts no more.
+   * @returns none for no rows
+   */
+  async writeFirstFree(
+    table: ColdTable,
+    { nameOf, rows, fileRows }: FirstFreeOptions,
+  ): Promise<readonly ListedFile[]> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#writeFiles(new RowCutter(table, rows(), fileRows), {
+          table,
+          nameOf: (index) => nameOf(attempt, index),
+        });
+      } catch (error) {
+        if (!(error instanceof OtherRows) || attempt >= MOST_NAMES) throw error;
+      }
+    }
+  }
+
+  /** Read back when all are written: where the rows come from nobody waits so long for a reader that has gone silent. */
+  async #writeFiles(
+    cutter: RowCutter,
+    { table, nameOf }: { readonly table: ColdTable; readonly nameOf: (index: number) => string },
+  ): Promise<ListedFile[]> {
+    const written: Put[] = [];
+    try {
+      for (;;) {
+        const put = await this.#put(table, nameOf(written.length), cutter.next());
+        if (put === null) break;
+        written.push(put);
+      }
+    } finally {
+      await cutter.close();
+    }
+    const files: ListedFile[] = [];
+    for (const put of written) files.push(await this.#proved(table, put));
+    return files;
+  }
+
+  /** @returns null for no rows */
+  async #put(table: ColdTable, path: string, rows: AsyncIterable<readonly ColdRow[]>): Promise<Put | null> {
     let facts: FileFacts | null = null;
     const file = new ParquetFile(table);
     const bytes = async function* () {
@@ -142,11 +206,10 @@ export class ColdStore {
       facts = end.facts;
       yield end.bytes;
     };
-    let isNew: boolean;
     try {
       const { first, rest } = await beginningOf(bytes());
       const blobHTTPHeaders = { blobContentType: 'application/vnd.apache.parquet' };
-      isNew = await this.#create(path, (blob, conditions) =>
+      const isNew = await this.#create(path, (blob, conditions) =>
         rest === null
           ? blob.upload(first, first.length, { conditions, blobHTTPHeaders })
           : blob.uploadStream(Readable.from(rest), BLOCK_BYTES, BLOCKS_AT_ONCE, {
@@ -154,39 +217,23 @@ export class ColdStore {
               blobHTTPHeaders,
             }),
       );
+      return { path, facts: facts as unknown as FileFacts, isNew };
     } catch (error) {
       if (error instanceof NoRows) return null;
       throw error;
     }
-    const written = facts as unknown as FileFacts;
+  }
+
+  async #proved(table: ColdTable, { path, facts, isNew }: Put): Promise<ListedFile> {
     const listed = {
       path,
-      ...written,
+      ...facts,
       ...(isNew ? {} : await this.#sizesOf(path)),
-      first: [...written.first] as [string, string],
-      last: [...written.last] as [string, string],
+      first: [...facts.first] as [string, string],
+      last: [...facts.last] as [string, string],
     };
     await this.#readBack(table, listed);
     return listed;
-  }
-
-  /**
-   * As `writeFile`, under the first name that is free or holds these very rows. Of one question ClickHouse may give fewer
-   * rows the second time: a merge leaves out copies that are overruled. What stands under an earlier name counts no more.
-   * @param nameOf of the attempt, from 0
-   */
-  async writeFirstFree(
-    table: ColdTable,
-    nameOf: (attempt: number) => string,
-    rows: () => AsyncIterable<readonly ColdRow[]>,
-  ): Promise<ListedFile | null> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await this.writeFile(table, nameOf(attempt), rows());
-      } catch (error) {
-        if (!(error instanceof OtherRows) || attempt >= MOST_NAMES) throw error;
-      }
-    }
   }
 
   /** What stands there, row for row, is what was to be written: only then may anything rely on it. */

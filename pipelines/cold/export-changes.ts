@@ -3,7 +3,6 @@
  * last the manifest, after which it may leave ClickHouse.
  */
 import { hash } from 'node:crypto';
-import type { ClickHouseClient } from '@clickhouse/client';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
@@ -15,9 +14,9 @@ import {
   type Skipped,
   unlessUnreadable,
 } from './bring-together.ts';
-import { COLD_FOLDER, type ColdStore, type HeldManifest } from './cold-store.ts';
+import { COLD_FOLDER, type HeldManifest } from './cold-store.ts';
 import type { ColdTable } from './cold-table.ts';
-import { type ExportOptions, exactly } from './export-events.ts';
+import { type ExportOptions, exactly, nameFrom, WRITTEN_ROWS } from './export-events.ts';
 import { assertNextGrown, isBetween } from './exported.ts';
 import { fileListOf, type ListedFile } from './file-list.ts';
 import type { Manifest, NextOffsets } from './manifest.ts';
@@ -28,16 +27,14 @@ export type OwnedTable = ColdTable & { readonly name: 'profile_changes' | 'campa
 
 const folderOf = ({ name }: OwnedTable) => `${COLD_FOLDER}${name}/`;
 
-/**
- * Rows of one step, and of one file: 16 bytes each in ClickHouse to tell them apart, and a kilobyte of metadata here for
- * each 4,096.
- */
-const STEP_ROWS = 4_000_000;
+/** Rows of one step: 16 bytes each in ClickHouse to tell them apart. Each step reads the whole table. */
+const STEP_ROWS = 10_000_000;
 /** Offsets are counted in so many pieces of a step. */
 const PIECES = 4;
 
 export interface OwnedExportOptions extends ExportOptions {
   readonly stepRows?: number;
+  readonly fileRows?: number;
 }
 
 /**
@@ -103,15 +100,16 @@ async function endBegun(
   begun: HeldManifest,
   table: OwnedTable,
   after: NextOffsets,
-  { store, client, onFile }: ExportOptions,
+  { store, client, onFile, fileRows }: OwnedExportOptions,
 ): Promise<HeldManifest> {
-  const { next: before, files } = begun.manifest[table.name];
+  const { next: before, files: listed } = begun.manifest[table.name];
   faultPoint('export-begun', 'retention');
-  const file = await writeNew(table, { before, after }, { store, client });
-  if (file !== null) onFile?.(file);
+  const files = await writeNew(table, { before, after }, { store, client, fileRows });
+  for (const file of files) onFile?.(file);
   faultPoint('changes-written', 'retention');
-  const known = files === null ? [] : (await store.readList(files)).files;
-  const list = file === null ? files : await store.writeList(folderOf(table), fileListOf([...known, file]));
+  const known = listed === null ? [] : (await store.readList(listed)).files;
+  const list =
+    files.length === 0 ? listed : await store.writeList(folderOf(table), fileListOf([...known, ...files]));
   faultPoint('lists-written', 'retention');
   return store.replaceManifest(
     begun,
@@ -133,12 +131,16 @@ interface Stretch {
   readonly after: NextOffsets;
 }
 
-/** @returns null where nothing came in: offsets may be those of transaction markers, or of dead letters */
+/** @returns none where nothing came in: offsets may be those of transaction markers, or of dead letters */
 async function writeNew(
   table: OwnedTable,
   { before, after }: Stretch,
-  { store, client }: { readonly store: ColdStore; readonly client: ClickHouseClient },
-): Promise<ListedFile | null> {
+  {
+    store,
+    client,
+    fileRows = WRITTEN_ROWS,
+  }: Pick<ExportOptions, 'store' | 'client'> & { readonly fileRows: number | undefined },
+): Promise<readonly ListedFile[]> {
   const where = isBetween(before, after);
   const [[counted = '0'] = []] = await selectRows<readonly [string]>(
     client,
@@ -148,16 +150,16 @@ async function writeNew(
     where.parameters,
   );
   const rows = Number(counted);
-  if (rows === 0) return null;
+  if (rows === 0) return [];
   const name = hash('sha256', JSON.stringify([before, after].map(inOrder))).slice(0, 12);
   const stem = `${folderOf(table)}new-${name}`;
-  const file = await store.writeFirstFree(
-    table,
-    (attempt) => `${stem}${attempt === 0 ? '' : `-${attempt + 1}`}.parquet`,
-    () => exactly(rows, selectColdRows(client, table, where)),
-  );
-  if (file === null) throw new Outage('clickhouse', `of ${rows} rows of ${table.name} none came`);
-  return file;
+  const files = await store.writeFirstFree(table, {
+    nameOf: nameFrom(stem),
+    rows: () => exactly(rows, selectColdRows(client, table, where)),
+    fileRows,
+  });
+  if (files.length === 0) throw new Outage('clickhouse', `of ${rows} rows of ${table.name} none came`);
+  return files;
 }
 
 function inOrder(next: NextOffsets): unknown {

@@ -31,8 +31,12 @@ export interface ExportOptions {
 /** Rows of one step: what is done again, to meet what stands there already, where an export was stopped. */
 const STEP_ROWS = 20_000_000;
 
+/** Rows of a file: whoever writes it or reads it back holds its metadata, some 100 MB for so many. */
+export const WRITTEN_ROWS = 1_000_000;
+
 export interface EventsExportOptions extends ExportOptions {
   readonly stepRows?: number;
+  readonly fileRows?: number;
 }
 
 const folderOf = (month: string) => `${COLD_FOLDER}events/month=${month}/`;
@@ -119,17 +123,17 @@ function stepsOf(
 async function endBegun(
   begun: HeldManifest,
   { days, after }: Step,
-  { store, client, onFile }: ExportOptions,
+  { store, client, onFile, ...sizes }: EventsExportOptions,
 ): Promise<HeldManifest> {
   const { pending: _, ...before } = begun.manifest.events;
   faultPoint('export-begun', 'retention');
   const added = new Map<string, ListedFile[]>();
   const write = async ({ day }: NewDay): Promise<void> => {
-    const file = await writeDay({ day, before, after }, { store, client });
-    onFile?.(file);
+    const files = await writeDay({ day, before, after }, { store, client, ...sizes });
+    for (const file of files) onFile?.(file);
     faultPoint('day-written', 'retention');
     const month = monthOf(day);
-    added.set(month, [...(added.get(month) ?? []), file]);
+    added.set(month, [...(added.get(month) ?? []), ...files]);
   };
   await eachAtMost(DAYS_AT_ONCE, days.filter(isSmall), write);
   for (const day of days) if (!isSmall(day)) await write(day);
@@ -182,24 +186,30 @@ interface DayExport {
 
 async function writeDay(
   { day, before, after }: DayExport,
-  { store, client }: Pick<ExportOptions, 'store' | 'client'>,
-): Promise<ListedFile> {
+  { store, client, fileRows = WRITTEN_ROWS }: Pick<EventsExportOptions, 'store' | 'client' | 'fileRows'>,
+): Promise<readonly ListedFile[]> {
   const { sql, parameters } = isNew(before, after);
   const where = { sql: `${sql} AND toDate(occurred_at) = {day:Date}`, parameters: { ...parameters, day } };
   const rows = await countRows(client, where);
   const name = hash('sha256', JSON.stringify([before, after].map(inOrder))).slice(0, 12);
   const stem = `${folderOf(monthOf(day))}day=${day}-${name}`;
-  const file = await store.writeFirstFree(
-    EVENTS,
-    (attempt) => `${stem}${attempt === 0 ? '' : `-${attempt + 1}`}.parquet`,
-    () => exactly(rows, selectColdRows(client, EVENTS, where)),
-  );
-  if (file === null) throw new Outage('clickhouse', `of ${rows} rows of ${day} none came`);
-  return file;
+  const files = await store.writeFirstFree(EVENTS, {
+    nameOf: nameFrom(stem),
+    rows: () => exactly(rows, selectColdRows(client, EVENTS, where)),
+    fileRows,
+  });
+  if (files.length === 0) throw new Outage('clickhouse', `of ${rows} rows of ${day} none came`);
+  return files;
 }
 
 function inOrder({ through, next }: Extent): unknown {
   return [through, Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))];
+}
+
+/** Of the files of an export: in a further attempt, and behind the first of them, with a number. */
+export function nameFrom(stem: string): (attempt: number, index: number) => string {
+  const number = (mark: string, from0: number) => (from0 === 0 ? '' : `${mark}${from0 + 1}`);
+  return (attempt, index) => `${stem}${number('-', attempt)}${number('.', index)}.parquet`;
 }
 
 /** An answer that ends early looks like one that has ended. */

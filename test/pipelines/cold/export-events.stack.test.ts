@@ -4,6 +4,7 @@ import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { loadConfig } from '../../../config/load.ts';
+import { runsOf } from '../../../pipelines/cold/bring-together.ts';
 import { coldEventsOf } from '../../../pipelines/cold/cold-reader.ts';
 import { ColdStore } from '../../../pipelines/cold/cold-store.ts';
 import { type ColdRow, compareRows, EVENTS, ownerOf } from '../../../pipelines/cold/cold-table.ts';
@@ -162,6 +163,30 @@ it('some days at a time: what was stopped goes on behind the last step', async (
   const rest = upTo(50, 10_000);
   await exportEvents(await late.readManifest(), rest, { store: late, client, stepRows: 1 });
   await expectToHold(late, rest);
+});
+
+it('a day with very many rows is cut between users, and what stands there of it is taken as it is', async () => {
+  const store = new FailingStore(container, newPrefix());
+  const { client } = ledger;
+  const extent = upTo(12, 500);
+  const options = { store, client, fileRows: 10 };
+  // Behind a day's files: they are there, and nothing counts them.
+  store.left = 2;
+  store.isAfter = true;
+  await expect(exportEvents(await store.readManifest(), extent, options)).rejects.toThrow(Outage);
+  const held = await exportEvents(await store.readManifest(), extent, options);
+  await expectToHold(store, extent);
+  await expectByUser(store);
+  for (const listed of Object.values(held.manifest.events.months)) {
+    const { files } = await store.readList(listed);
+    const byDay = Map.groupBy(files, ({ path }) => /day=[\d-]{10}/.exec(path)?.[0]);
+    for (const own of byDay.values()) {
+      expect(own.length).toBeGreaterThan(1);
+      expect(runsOf(own)).toHaveLength(1);
+    }
+  }
+  await bringMonthsTogether(held, { store });
+  await expectToHold(store, extent);
 });
 
 it('of two at once one ends it, and the other is told', async () => {
