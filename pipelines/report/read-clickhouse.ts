@@ -4,6 +4,7 @@ import { asOutage } from '../common/clickhouse/client.ts';
 import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
 import type { ReportCampaign, ReportEvent } from './assemble.ts';
+import type { Pin } from './pin.ts';
 import type { ReportDefinition } from './report-rows.ts';
 
 export interface UserKey {
@@ -19,11 +20,11 @@ export interface ReportReader {
 /** 64-bit numbers arrive as text: those that can pass 2^53 must not be rounded on the way. */
 const settings = { output_format_json_quote_64bit_integers: 1 } as const;
 
-async function selectRows<Row>(
+async function* selectRows<Row>(
   { clickhouse, database }: ReportReader,
   query: string,
   parameters: Record<string, unknown>,
-): Promise<Row[]> {
+): AsyncGenerator<Row[]> {
   try {
     const result = await clickhouse.query({
       query,
@@ -33,11 +34,7 @@ async function selectRows<Row>(
       // Proxies refuse long URLs.
       use_multipart_params_auto: true,
     });
-    const rows: Row[] = [];
-    for await (const chunk of result.stream<Row>()) {
-      for (const row of chunk) rows.push(row.json());
-    }
-    return rows;
+    for await (const chunk of result.stream<Row>()) yield chunk.map((row) => row.json());
   } catch (error) {
     throw asOutage(error);
   }
@@ -64,12 +61,15 @@ interface EventRow {
   offset: string;
 }
 
-/** Reads by the table's primary key: the cost is this user's rows, not the table's. */
-export async function readEvents(
+/**
+ * Reads by the table's primary key: the cost is this user's rows, not the table's. Holds few of them at a time.
+ * @throws {Outage}
+ */
+export async function* readEvents(
   reader: ReportReader,
   { tenantId, userId }: UserKey,
-): Promise<ReportEvent[]> {
-  const rows = await selectRows<EventRow>(
+): AsyncGenerator<ReportEvent> {
+  const answer = selectRows<EventRow>(
     reader,
     `SELECT kind, event_id, message_id, campaign_id, channel, type, toUnixTimestamp64Milli(occurred_at) AS occurred_ms,
             variant, reason, provider, link, user_agent, is_machine, value,
@@ -78,7 +78,11 @@ export async function readEvents(
      WHERE tenant_id = {tenantId:String} AND user_id = {userId:String}`,
     { tenantId, userId },
   );
-  return rows.map((row) => ({
+  for await (const rows of answer) for (const row of rows) yield reportEvent(row);
+}
+
+function reportEvent(row: EventRow): ReportEvent {
+  return {
     kind: row.kind,
     eventId: row.event_id,
     messageId: row.message_id,
@@ -97,7 +101,7 @@ export async function readEvents(
     topicId: row.topic,
     partition: row.kafka_partition,
     offset: Number(row.offset),
-  }));
+  };
 }
 
 interface ChangeRow {
@@ -116,7 +120,7 @@ export async function readProfileChanges(
   reader: ReportReader,
   { tenantId, userId }: UserKey,
 ): Promise<ProfileChange[]> {
-  const rows = await selectRows<ChangeRow>(
+  const answer = selectRows<ChangeRow>(
     reader,
     `SELECT change_id, op, toUnixTimestamp64Milli(changed_at) AS changed_ms, source_version, attributes,
             toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
@@ -124,7 +128,7 @@ export async function readProfileChanges(
      WHERE tenant_id = {tenantId:String} AND user_id = {userId:String}`,
     { tenantId, userId },
   );
-  return rows.map((row) => ({
+  return (await Array.fromAsync(answer)).flat().map((row) => ({
     changeId: row.change_id,
     op: row.op,
     changedAt: Number(row.changed_ms),
@@ -137,6 +141,9 @@ export async function readProfileChanges(
   }));
 }
 
+/** Milliseconds: ClickHouse's DateTime64 ends with the year. */
+const LATEST = Date.UTC(2299, 0, 1);
+
 interface DefinitionRow extends ReportCampaign {
   campaign_id: string;
   updated_ms: string;
@@ -146,24 +153,45 @@ interface DefinitionRow extends ReportCampaign {
   offset: string;
 }
 
-/** The current definition of each campaign: the latest by updated_at, then by recording. */
+export interface DefinitionsWanted {
+  readonly tenantId: string;
+  readonly campaignIds: readonly string[];
+  /** Milliseconds; null: whenever they were recorded. */
+  readonly knownAt: number | null;
+  readonly pin: Pin;
+}
+
+/**
+ * The definition of each campaign that is current by what the report may know: the latest by updated_at, then by recording.
+ * @throws {Outage}
+ */
 export async function readDefinitions(
   reader: ReportReader,
-  { tenantId, campaignIds }: { readonly tenantId: string; readonly campaignIds: readonly string[] },
+  { tenantId, campaignIds, knownAt, pin }: DefinitionsWanted,
 ): Promise<ReportDefinition[]> {
+  const pinned = pin.list();
   const definitions: ReportDefinition[] = [];
   for (const some of portions(campaignIds, (id) => [id])) {
-    const rows = await selectRows<DefinitionRow>(
+    const answer = selectRows<DefinitionRow>(
       reader,
       `SELECT campaign_id, name, channel, subject, toUnixTimestamp64Milli(updated_at) AS updated_ms,
               toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
        FROM {database:Identifier}.campaigns
        WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
+         AND recorded_at <= fromUnixTimestamp64Milli({knownAt:Int64}, 'UTC')
+         AND offset < transform(source, {sources:Array(String)}, {nexts:Array(UInt64)}, {otherwise:UInt64})
        ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
        LIMIT 1 BY campaign_id`,
-      { tenantId, campaignIds: some },
+      {
+        tenantId,
+        campaignIds: some,
+        knownAt: knownAt ?? LATEST,
+        sources: pinned.map(({ topic_id, partition }) => `${topic_id}/${partition}`),
+        nexts: pinned.map(({ next }) => next),
+        otherwise: pin.isFixed ? 0 : Number.MAX_SAFE_INTEGER,
+      },
     );
-    for (const row of rows) {
+    for (const row of (await Array.fromAsync(answer)).flat()) {
       definitions.push({
         campaignId: row.campaign_id,
         name: row.name,
