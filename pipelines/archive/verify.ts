@@ -71,6 +71,11 @@ export interface VerifyOptions extends ArchivePlace {
   readonly onProgress?: (segments: number) => void;
   /** Called with each batch that was whole before the check began, in the order of the listing. */
   readonly onBatch?: (batch: ListedBatch) => Promise<void>;
+  /**
+   * Called in the end with each batch of a partition whose head is missing. What is wrong with these is reported only
+   * where somebody asks for them: without the head nobody knows what was being written.
+   */
+  readonly onHeadless?: (batch: ListedBatch) => Promise<void>;
 }
 
 export interface ListedBatch extends OffsetRange {
@@ -103,6 +108,8 @@ interface Chain {
   before: Head | null;
   after: Head | null;
   isReadable: boolean;
+  /** Batches that are looked at when it is certain that there is no head. */
+  readonly headless: Pick<ListedBatch, 'first' | 'last' | 'parts'>[];
   readonly covered: OffsetRanges;
   segments: number;
   records: number;
@@ -207,12 +214,23 @@ class TopicCheck {
       });
     }
     // A batch that was begun since may be there in part, and so may all of a partition that had no head yet.
-    if (chain.isReadable && first >= (chain.before?.next ?? 0)) return;
-    const faults = await checkBatch(this.#options, parts);
-    for (const { code, path, message } of faults) {
-      this.#report({ ...chain.source, code, path, message, first, last });
+    if (chain.isReadable && first >= (chain.before?.next ?? 0)) {
+      if (chain.before === null && this.#options.onHeadless !== undefined)
+        chain.headless.push({ first, last, parts });
+      return;
     }
-    await this.#options.onBatch?.({ source: chain.source, first, last, parts, faults });
+    const batch = await this.#checked(chain, { first, last, parts });
+    await this.#options.onBatch?.(batch);
+  }
+
+  async #checked(
+    { source }: Chain,
+    { first, last, parts }: Pick<ListedBatch, 'first' | 'last' | 'parts'>,
+  ): Promise<ListedBatch> {
+    const faults = await checkBatch(this.#options, parts);
+    for (const { code, path, message } of faults)
+      this.#report({ ...source, code, path, message, first, last });
+    return { source, first, last, parts, faults };
   }
 
   async #checkChain(chain: Chain): Promise<void> {
@@ -228,6 +246,7 @@ class TopicCheck {
         message:
           'there are segments, but no head: restore it from its versions before the archive runs again',
       });
+      await this.#checkHeadless(chain);
       return;
     }
     const range = this.#rangeOf(source) ?? NOTHING;
@@ -235,17 +254,7 @@ class TopicCheck {
       first: Math.max(range.first, before?.begin ?? 0),
       last: Math.min(range.last, (before?.next ?? 0) - 1),
     };
-    if (before !== null) this.#accept(chain, written);
-    const gaps = before === null ? [] : covered.gapsIn(written);
-    for (const gap of gaps) {
-      this.#report({
-        ...source,
-        ...gap,
-        code: 'segment_missing',
-        path: null,
-        message: `offsets ${gap.first}..${gap.last} are in no segment: restore the blob from its versions, or from a copy of the account`,
-      });
-    }
+    if (before !== null) this.#reportGaps(chain, written);
     const end = Math.max(after.next - 1, after.intent?.last ?? 0);
     for (const stray of covered.outside({ first: after.begin, last: end })) {
       this.#report({
@@ -254,6 +263,33 @@ class TopicCheck {
         code: 'segment_beyond_head',
         path: null,
         message: `offsets ${stray.first}..${stray.last} are in a segment outside ${after.begin}..${end}, which is what the head says was written`,
+      });
+    }
+  }
+
+  /** Where it ended nobody knows: gaps are those between its batches. */
+  async #checkHeadless(chain: Chain): Promise<void> {
+    const { headless } = chain;
+    if (headless.length === 0) return;
+    this.#reportGaps(chain, {
+      first: headless.reduce((least, { first }) => Math.min(least, first), Number.MAX_SAFE_INTEGER),
+      last: headless.reduce((most, { last }) => Math.max(most, last), 0),
+    });
+    for (const one of headless) {
+      const batch = await this.#checked(chain, one);
+      await this.#options.onHeadless?.(batch);
+    }
+  }
+
+  #reportGaps(chain: Chain, written: OffsetRange): void {
+    this.#accept(chain, written);
+    for (const gap of chain.covered.gapsIn(written)) {
+      this.#report({
+        ...chain.source,
+        ...gap,
+        code: 'segment_missing',
+        path: null,
+        message: `offsets ${gap.first}..${gap.last} are in no segment: restore the blob from its versions, or from a copy of the account`,
       });
     }
   }
@@ -324,6 +360,7 @@ class TopicCheck {
         before: null,
         after: null,
         isReadable: true,
+        headless: [],
         covered,
         segments: 0,
         records: 0,

@@ -12,6 +12,8 @@ import { setGate } from '../retention/ttl-gate.ts';
 
 /** How long to wait for a run of retention to end. */
 const LOCK_WAIT_MS = 600_000;
+/** Retention goes on exporting while a restore runs, for hours. */
+const BELIEVED_FOR_MS = 120_000;
 
 export interface DaysContext {
   readonly container: ContainerClient;
@@ -28,17 +30,27 @@ export class EventDays {
   readonly #context: DaysContext;
   readonly #store: ColdStore;
   #manifest: Manifest;
+  #readAt: number;
 
   private constructor(context: DaysContext, store: ColdStore, manifest: Manifest) {
     this.#context = context;
     this.#store = store;
     this.#manifest = manifest;
+    this.#readAt = context.clock.now();
   }
 
   /** @throws {Outage} @throws {DamagedColdFile} */
   static async read(context: DaysContext): Promise<EventDays> {
     const store = new ColdStore(context.container, context.prefix);
     return new EventDays(context, store, (await store.readManifest()).manifest);
+  }
+
+  /** Sees what was exported meanwhile. @throws {Outage} @throws {DamagedColdFile} */
+  async keepUp(): Promise<void> {
+    const now = this.#context.clock.now();
+    if (now - this.#readAt < BELIEVED_FOR_MS) return;
+    this.#manifest = (await this.#store.readManifest()).manifest;
+    this.#readAt = now;
   }
 
   /** Whether any day was ever exported: else none can be let go. */

@@ -2,11 +2,13 @@
 import avsc from 'avsc';
 import type { SegmentHeader } from '../archive/segment-reader.ts';
 import { RECORD_NAME } from '../archive/wrapper-schema.ts';
+import { schemaIdOf } from '../common/avro/wire-format.ts';
+import type { KafkaRecord } from '../common/batch.ts';
 import type { SchemaLookup, WriterSchema } from '../common/registry/writer-schemas.ts';
 
 export interface HeaderSchemasOptions {
-  /** The header of some segment with that schema; null when there is none. */
-  readonly find: (schemaId: number) => Promise<SegmentHeader | null>;
+  /** The header of some segment with that schema; null when there is none, `lost` when it cannot be read any more. */
+  readonly find: (schemaId: number) => Promise<SegmentHeader | 'lost' | null>;
 }
 
 /** Answers as the registry's lookup does. */
@@ -17,6 +19,7 @@ export class HeaderSchemas {
     number,
     { readonly header: string; readonly schema: WriterSchema | 'unusable' }
   >();
+  readonly #lost = new Set<number>();
 
   constructor({ find }: HeaderSchemasOptions) {
     this.#find = find;
@@ -30,6 +33,7 @@ export class HeaderSchemas {
 
   learn({ schemaId, schema: header }: SegmentHeader): void {
     if (schemaId === null || this.#known.get(schemaId)?.header === header) return;
+    this.#lost.delete(schemaId);
     this.#known.set(schemaId, { header, schema: readSchema(schemaId, header) });
   }
 
@@ -40,13 +44,20 @@ export class HeaderSchemas {
   async getAll(ids: Iterable<number>): Promise<Map<number, SchemaLookup>> {
     const found = new Map<number, SchemaLookup>();
     for (const id of ids) {
-      if (!this.#known.has(id)) {
+      if (!this.#known.has(id) && !this.#lost.has(id)) {
         const header = await this.#find(id);
-        if (header !== null) this.learn(header);
+        if (header === 'lost') this.#lost.add(id);
+        else if (header !== null) this.learn(header);
       }
       found.set(id, this.#known.get(id)?.schema ?? 'unknown');
     }
     return found;
+  }
+
+  /** Those whose schema was lost with its segment: whether they are rows nobody can say. */
+  undecided(records: readonly KafkaRecord[]): KafkaRecord[] {
+    if (this.#lost.size === 0) return [];
+    return records.filter(({ value }) => this.#lost.has(schemaIdOf(value) ?? -1));
   }
 }
 

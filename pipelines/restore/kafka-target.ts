@@ -18,7 +18,7 @@ export async function checkedTarget(
   const described = (await admin.describeTopics([topic])).get(topic);
   if (described === undefined)
     throw new UsageError(
-      `--as ${topic}: there is no such topic. Create it with retention.ms=-1, message.timestamp.type=CreateTime and as many partitions as the source`,
+      `--as ${topic}: there is no such topic. Create it with retention.ms=-1, retention.bytes=-1, message.timestamp.type=CreateTime and as many partitions as the source`,
     );
   const settings = (await readTopicSettings(config, [topic])).get(topic);
   if (settings?.get('message.timestamp.type') === 'LogAppendTime')
@@ -32,6 +32,11 @@ export async function checkedTarget(
   if (settings?.get('retention.ms') !== '-1')
     throw new UsageError(
       `--as ${topic}: its retention.ms is ${settings?.get('retention.ms')}: records keep their times, and older ones would be dropped at once. Set it to -1 while they are restored`,
+    );
+  const bytes = settings?.get('retention.bytes');
+  if (bytes !== undefined && bytes !== '-1')
+    throw new UsageError(
+      `--as ${topic}: its retention.bytes is ${bytes}: what goes beyond it in a partition would drop what was restored first. Set it to -1`,
     );
   return { topic, partitions: described.partitions };
 }

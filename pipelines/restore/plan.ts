@@ -48,11 +48,33 @@ interface Gathered {
   readonly whole: OffsetRanges;
 }
 
-/** Of all that would be read, the segments in the archive tier. */
-export function offlineIn({ sources, schemas }: TopicPlan): string[] {
+/**
+ * All that would be read, by path.
+ * @param decodes whether rows are made of the records: what could not be decoded then may need schemas of other segments
+ */
+export function segmentsRead(
+  { sources, schemas }: TopicPlan,
+  { decodes }: { readonly decodes: boolean },
+): ReadonlyMap<string, PlannedSegment> {
   const segments = sources.flatMap(({ batches }) => batches.flatMap((batch) => batch.segments));
-  const offline = [...segments, ...schemas.values()].filter(({ isOffline }) => isOffline);
-  return [...new Set(offline.map(({ path }) => path))];
+  const needsSchemas = decodes && segments.some(({ schemaId }) => schemaId === null);
+  const all = needsSchemas ? [...segments, ...schemas.values()] : segments;
+  return new Map(all.map((segment) => [segment.path, segment]));
+}
+
+/** The first offset of the source of which the listing says that something is gone; null: nothing is. */
+export function firstGone({ discrepancies }: TopicPlan, source: PartitionRef): number | null {
+  const gone = discrepancies.flatMap(({ code, topicId, partition, first }) =>
+    // These say that there is too much.
+    code === 'segment_overlap' ||
+    code === 'segment_beyond_head' ||
+    topicId !== source.topicId ||
+    partition !== source.partition ||
+    first === null
+      ? []
+      : [first],
+  );
+  return gone.length === 0 ? null : Math.min(...gone);
 }
 
 /** @throws {Outage} the store cannot be asked */
@@ -61,8 +83,13 @@ export async function planTopic(place: ArchivePlace, topic: string, choice: Choi
   const schemas = new Map<number, PlannedSegment>();
   let [records, segments, listed] = [0, 0, 0];
   const onBatch = async ({ source, first, last, parts, faults }: ListedBatch): Promise<void> => {
-    for (const segment of parts.flatMap(planned))
-      if (segment.schemaId !== null) schemas.set(segment.schemaId, segment);
+    for (const segment of parts.flatMap(planned)) {
+      if (segment.schemaId === null) continue;
+      // Any one will do: rather one that can be read.
+      const known = schemas.get(segment.schemaId);
+      if (known === undefined || known.isOffline || !segment.isOffline)
+        schemas.set(segment.schemaId, segment);
+    }
     const key = partitionKey(source);
     const of = gathered.get(key) ?? { batches: [], whole: new OffsetRanges() };
     gathered.set(key, of);
@@ -82,6 +109,7 @@ export async function planTopic(place: ArchivePlace, topic: string, choice: Choi
       listed += 1;
     },
     onBatch,
+    onHeadless: onBatch,
   });
   const sources = partitions.map(({ topicId, partition, begin, next }): PlannedSource => {
     const source = { topic, topicId, partition };

@@ -23,6 +23,11 @@ export class UnreadableSegment extends Error {
   }
 }
 
+/** Whole as far as anybody knows, and to be brought back before it can be read: hours, and never left out. */
+export class OfflineSegments extends Error {
+  override readonly name = 'OfflineSegments';
+}
+
 const MEND = 'restore the blob from its versions, or from a copy of the account';
 
 export interface OpenSegment {
@@ -34,7 +39,8 @@ export interface OpenSegment {
 /**
  * Downloads a segment whole; it is compressed, and no larger than a batch of the archive.
  * @throws {Outage} the store cannot be asked
- * @throws {UnreadableSegment} it is gone, altered, or lies in a tier from which nothing is read
+ * @throws {UnreadableSegment} it is gone or altered
+ * @throws {OfflineSegments} it has been moved to a tier from which nothing is read
  */
 export async function openSegment(place: ArchivePlace, segment: PlannedSegment): Promise<OpenSegment> {
   const { path, sha256 } = segment;
@@ -72,9 +78,8 @@ function refusal(path: string, error: unknown): unknown {
   const code = blobErrorCode(error);
   if (code === 'BlobNotFound') return new UnreadableSegment(path, `it is gone; ${MEND}`, { cause: error });
   if (code === 'BlobArchived' || code === 'BlobBeingRehydrated')
-    return new UnreadableSegment(
-      path,
-      'it is in the archive tier now, from which nothing can be read: the same command with --rehydrate has it brought back',
+    return new OfflineSegments(
+      `${path}: it is in the archive tier now, from which nothing can be read: the same command with --rehydrate has it brought back, and then goes on where this one has come to`,
       { cause: error },
     );
   return blobFault(error);

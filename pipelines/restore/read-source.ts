@@ -6,7 +6,13 @@ import type { Logger } from '../common/logger.ts';
 import { retryOutage } from '../common/retry.ts';
 import { type Choice, isChosenRecord } from './choice.ts';
 import type { PlannedBatch, PlannedSource } from './plan.ts';
-import { inOffsetOrder, type OpenSegment, openSegment, UnreadableSegment } from './read-batch.ts';
+import {
+  inOffsetOrder,
+  type OpenSegment,
+  openSegment,
+  type SomeRecords,
+  UnreadableSegment,
+} from './read-batch.ts';
 
 export interface ReadContext {
   readonly place: ArchivePlace;
@@ -40,23 +46,39 @@ export async function readSource(
   context: ReadContext,
   handlers: SourceHandlers,
 ): Promise<void> {
-  const { choice, onRead, onUnreadable } = context;
+  const { choice, onRead } = context;
   for (const batch of batches) {
     if (batch.last < from) {
       onRead(batch.segments.reduce((sum, { count }) => sum + count, 0));
       continue;
     }
-    try {
-      for await (const { header, records } of inOffsetOrder(await openAll(batch, context))) {
-        onRead(records.length);
-        const chosen = records.filter((record) => record.offset >= from && isChosenRecord(choice, record));
-        if (chosen.length > 0) await handlers.records(header, chosen);
-      }
-    } catch (error) {
-      if (!(error instanceof UnreadableSegment) || onUnreadable === null) throw error;
-      onUnreadable(batch, error);
+    const some = inOffsetOrder(await openAll(batch, context));
+    for (;;) {
+      const next = await nextOf(some, batch, context);
+      if (next === null) break;
+      const { header, records } = next;
+      onRead(records.length);
+      const chosen = records.filter((record) => record.offset >= from && isChosenRecord(choice, record));
+      // What goes wrong in here is no damage of this batch.
+      if (chosen.length > 0) await handlers.records(header, chosen);
     }
     await handlers.reached(batch.last + 1);
+  }
+}
+
+/** @returns null at the end of the batch, or of what can be read of it */
+async function nextOf(
+  some: AsyncGenerator<SomeRecords>,
+  batch: PlannedBatch,
+  { onUnreadable }: ReadContext,
+): Promise<SomeRecords | null> {
+  try {
+    const { done, value } = await some.next();
+    return done === true ? null : value;
+  } catch (error) {
+    if (!(error instanceof UnreadableSegment) || onUnreadable === null) throw error;
+    onUnreadable(batch, error);
+    return null;
   }
 }
 

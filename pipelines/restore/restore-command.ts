@@ -124,7 +124,8 @@ async function toClickHouse(
     what: 'reading what was exported',
   });
   const route = holdingRoute(days, { clock, keepForMs });
-  const job = { to: 'clickhouse', topics: topics.map(({ topic }) => topic), choice };
+  // What was brought back to be kept for an hour is not there for a day.
+  const job = { to: 'clickhouse', topics: topics.map(({ topic }) => topic), choice, keepForMs };
   const loaded = await loadTopics(context, {
     topics,
     choice,
@@ -136,10 +137,13 @@ async function toClickHouse(
     beforeStore: async () => {},
   });
   if (route.held.size > 0) {
-    const until = new Date(clock.now() + keepForMs).toISOString();
+    const ends = [...route.held.values()];
+    const first = new Date(Math.min(...ends)).toISOString();
+    const last = new Date(Math.max(...ends)).toISOString();
+    const until = first === last ? first : `${first}, the last of them until ${last}`;
     say(`${route.held.size} days that retention had let go stay until ${until}`);
   }
-  return summed(loaded, { held_days: [...route.held].sort() });
+  return summed(loaded, { held_days: [...route.held.keys()].sort() });
 }
 
 async function all(
@@ -152,7 +156,16 @@ async function all(
   const isKafkaThere = await assertNoneRun(context, { isForced: options.force === true, say });
   const { loaded, segments, partitions } = await restoreAll(running, { client, by: userInfo().username });
   const names: readonly PipelineName[] = ['tracking', 'profiles'];
-  if (isKafkaThere) for (const name of names) await readOnFromProgress(context, name, say);
+  const { config, logger, signal } = running;
+  // Hours after it was first asked, Kafka may be away for a while.
+  if (isKafkaThere)
+    for (const name of names)
+      await retryOutage(() => readOnFromProgress(context, name, say), {
+        retry: config.retry,
+        logger,
+        signal,
+        what: `setting where ${name} goes on`,
+      });
   say(`${segments} segments in archive_segments, ${partitions} partitions go on from where the archive ends`);
   return summed(loaded, { segments, partitions });
 }
@@ -171,8 +184,7 @@ async function toKafka(
     { config, admin },
     { topic: options.as, intoSource: options.intoSource === true },
   ).finally(() => admin.close());
-  const job = { to: target, topic: source.topic, choice };
-  const { records, damages, listed } = await sendTopic(context, { ...source, choice, target, job });
+  const { records, damages, listed } = await sendTopic(context, { ...source, choice, target });
   return {
     records,
     refused: 0,

@@ -9,6 +9,7 @@ import { kafkaSettings } from '../common/kafka/client-settings.ts';
 import { asOutage } from '../common/kafka/errors.ts';
 import { type OutgoingRecord, TransactionalProducer } from '../common/kafka/transactional-producer.ts';
 import type { Logger } from '../common/logger.ts';
+import { type CommitNote, NOTHING_NOTED, noteText, parseNote } from './commit-note.ts';
 import { RESTORE } from './row-loader.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -16,6 +17,13 @@ const TIMEOUT_MS = 10_000;
 export interface RestoreTarget {
   readonly topic: string;
   readonly partitions: number;
+}
+
+/** How far a source's partition has come. */
+export interface Restored {
+  /** Before this offset everything is in the target that could be read. */
+  readonly next: number;
+  readonly note: CommitNote;
 }
 
 export interface ProducerOptions {
@@ -56,30 +64,34 @@ export class RestoreProducer {
     return new RestoreProducer(options, name, producer);
   }
 
-  /** @returns the offset of a source's partition before which everything is in the target, 0 at first @throws {Outage} */
-  async restoredTo(partition: number): Promise<number> {
+  /** Of a source's partition. @throws {Outage} */
+  async restoredTo(partition: number): Promise<Restored> {
     const { group, topic, partition: noted } = this.#placeOf(partition);
     const consumer = await this.#consumer(group);
     const [answer] = await settled<kafka.TopicPartitionOffset[]>((done) =>
       consumer.committed([{ topic, partition: noted }], TIMEOUT_MS, done),
     );
-    return typeof answer?.offset === 'number' && answer.offset >= 0 ? answer.offset : 0;
+    if (typeof answer?.offset !== 'number' || answer.offset < 0) return { next: 0, note: NOTHING_NOTED };
+    return { next: answer.offset, note: parseNote((answer as { metadata?: string | null }).metadata) };
   }
 
   /**
-   * @param next where the source's partition goes on behind these records
+   * @param at where the source's partition goes on behind these records
    * @throws {Fenced} the same restore was begun elsewhere
    * @throws {Outage} whether they were sent is for `restoredTo` to say, of another producer
    */
   async send(
     records: readonly Omit<OutgoingRecord, 'topic' | 'partition'>[],
-    { partition, next }: { readonly partition: number; readonly next: number },
+    { partition, next, note }: Restored & { readonly partition: number },
   ): Promise<'sent' | 'too large'> {
     const { group, ...noted } = this.#placeOf(partition);
     const { topic, partitions } = this.#options.target;
     return this.#producer.send(
       records.map((record) => ({ ...record, topic, partition: partition % partitions })),
-      { consumer: await this.#consumer(group), offsets: [{ ...noted, offset: next }] },
+      {
+        consumer: await this.#consumer(group),
+        offsets: [{ ...noted, offset: next, metadata: noteText(note) }],
+      },
     );
   }
 

@@ -69,6 +69,8 @@ export class RowLoader {
   /** By source. */
   #gathered = new Map<string, { readonly source: PartitionRef; readonly records: KafkaRecord[] }>();
   #reached = new Map<string, Reached>();
+  /** By source, the first offset of what could not be read. */
+  readonly #missing = new Map<string, number>();
   #count = 0;
   #bytes = 0;
   /** Rows stored so far. */
@@ -111,8 +113,23 @@ export class RowLoader {
     this.#reached.set(partitionKey(source), { source, next });
   }
 
+  /**
+   * Something of the source from there on could not be read. How far it comes behind it is not noted: whoever runs this
+   * again meets the damage again, or what has been repaired, and rows that are stored twice change nothing.
+   */
+  missed(source: PartitionRef, offset: number): void {
+    const key = partitionKey(source);
+    this.#missing.set(key, Math.min(offset, this.#missing.get(key) ?? offset));
+  }
+
+  /** Null: nothing of the source was. */
+  firstMissing(source: PartitionRef): number | null {
+    return this.#missing.get(partitionKey(source)) ?? null;
+  }
+
   async flush(): Promise<void> {
-    const batches = [...this.#gathered.values()].map(({ source, records }) => batchOf(source, records));
+    const gathered = [...this.#gathered.values()];
+    const batches = gathered.map(({ source, records }) => batchOf(source, records));
     const reached = this.#reached;
     this.#gathered = new Map();
     this.#reached = new Map();
@@ -120,8 +137,14 @@ export class RowLoader {
     this.#bytes = 0;
     if (batches.length > 0) {
       await this.#retry('reading schemas', () => this.#encoder.prepare(batches));
+      for (const { source, records } of gathered)
+        for (const { offset } of this.#options.schemas.undecided(records)) this.missed(source, offset);
       await this.#retry('asking for leave', () => this.#options.beforeStore());
       for (const [table, some] of await this.#routed(batches)) await this.#store(table, some);
+    }
+    for (const [key, one] of reached) {
+      const missing = this.#missing.get(key) ?? one.next;
+      if (missing < one.next) reached.set(key, { ...one, next: missing });
     }
     if (reached.size > 0) await this.#retry('noting how far it came', () => this.#options.onStored(reached));
   }

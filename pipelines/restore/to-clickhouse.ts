@@ -7,8 +7,9 @@ import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { retryOutage } from '../common/retry.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
 import type { Choice } from './choice.ts';
-import type { PlannedSource } from './plan.ts';
+import { firstGone, type PlannedSource, type TopicPlan } from './plan.ts';
 import { schemasOf } from './plan-schemas.ts';
+import type { UnreadableSegment } from './read-batch.ts';
 import { readSource } from './read-source.ts';
 import { planned, type RestoreContext } from './request.ts';
 import { RestoreState } from './restore-state.ts';
@@ -26,6 +27,8 @@ export interface LoadRequest {
   readonly believedForMs: number;
   /** Before anything is stored, again and again. */
   readonly beforeStore: () => Promise<void>;
+  /** What is still to be done when everything is stored: a restore that is stopped there does not store it again. */
+  readonly beforeEnd?: (loaded: readonly Loaded[]) => Promise<void>;
 }
 
 export interface Loaded {
@@ -55,26 +58,35 @@ export async function loadTopics(context: RestoreContext, request: LoadRequest):
   const state = new RestoreState({ client, clock, job, believedForMs });
   const before = await retry('reading how far a restore has come', () => state.read());
   const loaded: Loaded[] = [];
-  for (const { role, topic } of request.topics) {
-    loaded.push(await loadTopic(context, { ...request, role, topic, state, before }));
+  const topics = request.topics.map(({ topic }) => topic);
+  const plans = await planned(context, { topics, choice: request.choice, decodes: true });
+  for (const [index, plan] of plans.entries()) {
+    const role = request.topics[index]?.role;
+    if (role !== undefined) loaded.push(await loadTopic(context, { ...request, role, plan, state, before }));
   }
+  await request.beforeEnd?.(loaded);
   await retry('noting the end', () => state.clear());
   return loaded;
 }
 
 interface TopicRequest extends LoadRequest {
   readonly role: TopicRole;
-  readonly topic: string;
+  readonly plan: TopicPlan;
   readonly state: RestoreState;
   readonly before: ReadonlyMap<string, number>;
 }
 
 async function loadTopic(context: RestoreContext, request: TopicRequest): Promise<Loaded> {
   const { place, config, logger, signal, skipDamaged, say } = context;
-  const { role, topic, choice, client, route, state, before, beforeStore } = request;
+  const { role, plan, choice, client, route, state, before, beforeStore } = request;
+  const { topic } = plan;
   const table = LEDGER_TABLES[role];
-  const plan = await planned(context, topic, choice);
-  const schemas = schemasOf(context, plan);
+  const damaged = new Set<string>();
+  const skip = ({ path, message }: UnreadableSegment) => {
+    if (!damaged.has(path)) say(`skipped: ${message}`);
+    damaged.add(path);
+  };
+  const schemas = schemasOf(context, plan, skipDamaged ? skip : null);
   const loader = new RowLoader({
     table,
     topic,
@@ -89,14 +101,13 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
     beforeStore,
     onStored: (reached) => state.note(reached.values()),
   });
-  let damages = plan.discrepancies.length;
-  const sources: LoadedSource[] = [];
   const bar = context.onTopic(plan);
   let read = 0;
   try {
     for (const planned of plan.sources) {
       const { source } = planned;
-      let loadedTo = planned.archivedTo;
+      const gone = firstGone(plan, source);
+      if (gone !== null) loader.missed(source, gone);
       const from = before.get(partitionKey(source)) ?? 0;
       if (from > 0) say(`going on with ${topic}/${source.partition} at offset ${from}`);
       const reading = {
@@ -110,10 +121,9 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
           bar.update(read);
         },
         onUnreadable: skipDamaged
-          ? ({ first }: { first: number }, { message }: Error) => {
-              damages += 1;
-              if (loadedTo !== null) loadedTo = Math.min(loadedTo, first);
-              say(`skipped: ${message}`);
+          ? ({ first }: { first: number }, error: UnreadableSegment) => {
+              skip(error);
+              loader.missed(source, first);
             }
           : null,
       };
@@ -121,11 +131,22 @@ async function loadTopic(context: RestoreContext, request: TopicRequest): Promis
         records: (header, records) => loader.add(header, source, records),
         reached: (next) => loader.reached(source, next),
       });
-      sources.push({ source, loadedTo });
     }
     await loader.flush();
   } finally {
     bar.finish();
   }
-  return { topic, listed: plan.listed, rows: loader.rows, refused: loader.refused, damages, sources };
+  const sources = plan.sources.map(({ source, archivedTo }): LoadedSource => {
+    const missing = loader.firstMissing(source);
+    return { source, loadedTo: archivedTo === null ? null : Math.min(archivedTo, missing ?? archivedTo) };
+  });
+  const { rows, refused } = loader;
+  return {
+    topic,
+    listed: plan.listed,
+    rows,
+    refused,
+    damages: plan.discrepancies.length + damaged.size,
+    sources,
+  };
 }

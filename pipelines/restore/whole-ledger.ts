@@ -54,6 +54,7 @@ export async function restoreAll(context: RestoreContext, request: WholeRequest)
     }
     const names = topicNames(config);
     const topics = ROLES.map((role) => ({ role, topic: names[role] }));
+    let [segments, partitions] = [0, 0];
     const loaded = await loadTopics(context, {
       topics,
       choice: EVERYTHING,
@@ -61,6 +62,18 @@ export async function restoreAll(context: RestoreContext, request: WholeRequest)
       job: { all: true },
       believedForMs: DAY_MS,
       beforeStore: () => lock.assertHeld(),
+      beforeEnd: async (stored) => {
+        if (eventDays.hasExported) await retry('tidying up', () => dropLetGoEvents(client, config));
+        segments = await retry('filling archive_segments', () =>
+          rebuildIndex({
+            ...place,
+            client,
+            database: config.clickhouse.database,
+            topics: Object.values(names),
+          }),
+        );
+        partitions = await retry('setting the progress', () => setProgress(context, request, stored));
+      },
       route: {
         prepare: async () => {},
         tableFor: (source, { record: { offset }, eventTime }) => {
@@ -71,18 +84,13 @@ export async function restoreAll(context: RestoreContext, request: WholeRequest)
         },
       },
     });
-    if (eventDays.hasExported) await retry('tidying up', () => dropLetGoEvents(client, config));
-    const segments = await retry('filling archive_segments', () =>
-      rebuildIndex({ ...place, client, database: config.clickhouse.database, topics: Object.values(names) }),
-    );
-    const partitions = await retry('setting the progress', () => setProgress(context, request, loaded));
     return { loaded, segments, partitions };
   } finally {
     await lock.release();
   }
 }
 
-/** Last of all: a pipeline that begins earlier finds nothing to go on from. */
+/** When everything else is done: a pipeline that begins earlier finds nothing to go on from. */
 async function setProgress(
   { config, clock, signal }: RestoreContext,
   { client, by }: WholeRequest,

@@ -74,7 +74,7 @@ export interface OutgoingRecord {
 export interface OutgoingOffsets {
   /** Connected under the group's name. */
   readonly consumer: kafka.KafkaConsumer;
-  readonly offsets: readonly PartitionOffset[];
+  readonly offsets: readonly (PartitionOffset & { readonly metadata?: string })[];
 }
 
 export interface TransactionalOptions {

@@ -185,6 +185,30 @@ describe('archive verify', () => {
     expect(discrepancies.map(({ code }) => code).sort()).toEqual(['foreign_blob', 'head_missing']);
   });
 
+  it('hands on what there is without a head to who asks for it, and says what is missing of that', async () => {
+    const place = await written();
+    await container.deleteBlob(place.prefix + headPath(place.source));
+    for (const folder of ['raw', 'undecodable'] as const)
+      await (await segmentAt(place, 15, folder)).blob.delete();
+    await (await segmentAt(place, 20, 'raw')).blob.delete();
+    const firsts: number[] = [];
+    const verdict = await verifyArchive({
+      container,
+      prefix: place.prefix,
+      topics: [place.source.topic],
+      isDeep: false,
+      onHeadless: async ({ first }) => {
+        firsts.push(first);
+      },
+    });
+    expect(firsts).toEqual([10, 20]);
+    expect(found(verdict)).toEqual([
+      ['head_missing', null, null],
+      ['segment_missing', 15, 19],
+      ['part_missing', 20, 24],
+    ]);
+  });
+
   describe('with a gap that somebody has accepted', () => {
     const note = { by: 'ada', reason: 'retention was too short', at: Date.UTC(2026, 8, 1, 8) };
 

@@ -143,7 +143,7 @@ describe('restore --to clickhouse', () => {
       await damage.remove(segment);
       const gone = await restore([topic]);
       expect(gone.exitCode).toBe(1);
-      expect(gone.stderr).toContain('nothing of it was restored');
+      expect(gone.stderr).toContain('nothing was restored');
       expect(gone.stderr).toMatch(/part_missing|segment_missing/);
       expect(await ledger.rows('SELECT count() AS n FROM events')).toEqual([{ n: 0 }]);
 

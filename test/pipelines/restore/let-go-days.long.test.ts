@@ -3,7 +3,10 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { ColdStore } from '../../../pipelines/cold/cold-store.ts';
 import { exportEvents } from '../../../pipelines/cold/export-events.ts';
+import type { KafkaRecord } from '../../../pipelines/common/batch.ts';
 import { createContainer } from '../../../pipelines/common/blob/container.ts';
+import { EventDays } from '../../../pipelines/restore/event-days.ts';
+import { holdingRoute } from '../../../pipelines/restore/hold-route.ts';
 import { gateOf } from '../../../pipelines/retention/gate-of.ts';
 import { letGo, setGate } from '../../../pipelines/retention/ttl-gate.ts';
 import { NOON } from '../../helpers/ledger-values.ts';
@@ -109,4 +112,46 @@ it('do not come back with everything else, and what is kept of them longer does'
   // The new table has the rule of the old one.
   await letGoAt(Date.now());
   expect(await tableDigests(ledger)).toEqual(before);
+});
+
+it('are held anew in a restore that takes long, and so are those that go meanwhile', async () => {
+  let now = Date.now();
+  const clock = { now: () => now };
+  const { config } = ledger;
+  const { prefix } = config.blob;
+  const { client } = ledger.harness;
+  const found = await store.readManifest();
+  const source = Object.keys(found.manifest.events.next)[0] ?? '';
+  const gone = days[0] ?? '';
+  const next = new Date(Date.parse(THROUGH) + 24 * HOUR_MS).toISOString().slice(0, 10);
+  const eventDays = await EventDays.read({ container, prefix, client, config, clock, onWait: () => {} });
+  const route = holdingRoute(eventDays, { clock, keepForMs: 10 * HOUR_MS });
+  const prepare = (day: string) =>
+    route.prepare([
+      { source, record: { record: { offset: 0 } as KafkaRecord, eventTime: Date.parse(`${day}T12:00:00Z`) } },
+    ]);
+  const held = async (day: string) => (await store.readManifest()).manifest.events.held[day];
+
+  await prepare(gone);
+  const first = now + 10 * HOUR_MS;
+  expect(await held(gone)).toBe(first);
+  now += 4 * HOUR_MS;
+  await prepare(gone);
+  expect(await held(gone)).toBe(first);
+  now += 2 * HOUR_MS;
+  await prepare(gone);
+  expect(await held(gone)).toBe(now + 10 * HOUR_MS);
+  expect(route.held).toEqual(new Map([[gone, now + 10 * HOUR_MS]]));
+
+  await prepare(next);
+  expect(await held(next)).toBeUndefined();
+  const before = await store.readManifest();
+  const { events } = before.manifest;
+  await store.replaceManifest(before, {
+    ...before.manifest,
+    events: { ...events, through: next, evictedThrough: next },
+  });
+  now += HOUR_MS / 2;
+  await prepare(next);
+  expect(await held(next)).toBe(now + 10 * HOUR_MS);
 });

@@ -123,6 +123,7 @@ describe('restore --to kafka', () => {
       ['no-such-topic', 'there is no such topic'],
       [await newTarget(1, { ...AS_THEY_WERE, 'message.timestamp.type': 'LogAppendTime' }), 'LogAppendTime'],
       [await newTarget(1, { ...AS_THEY_WERE, 'retention.ms': '86400000' }), 'retention.ms is 86400000'],
+      [await newTarget(1, { ...AS_THEY_WERE, 'retention.bytes': '1000000' }), 'retention.bytes is 1000000'],
       [await newTarget(1, { ...AS_THEY_WERE, 'cleanup.policy': 'compact' }), 'compacted'],
     ];
     const { config, harness } = ledger;
