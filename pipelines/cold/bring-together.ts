@@ -1,7 +1,9 @@
 /** Brings the files of a month together, so that a user's rows lie in one of them, or two while the month goes on. */
 import { hash } from 'node:crypto';
-import type { ColdStore } from './cold-store.ts';
-import { type ColdRow, type ColdTable, compareOwners, ownerOf } from './cold-table.ts';
+import { OfflineBlob } from '../common/blob/offline.ts';
+import type { ColdStore, HeldManifest } from './cold-store.ts';
+import { type ColdTable, compareOwners } from './cold-table.ts';
+import { RowCutter } from './cut-rows.ts';
 import type { ListedFile } from './file-list.ts';
 import { mergeRows, type SortedRows } from './merge-rows.ts';
 import { DamagedColdFile, ParquetReader } from './read-parquet.ts';
@@ -17,16 +19,21 @@ const INPUT_BYTES = 512 * 1024;
 /** A month's newer files are rewritten with each export, its older ones when the newer have a quarter of their rows. */
 const NEWER_SHARE = 4;
 
+/** Sequences that are merged at once: of each some megabytes of rows are held. */
+const INPUTS_AT_ONCE = 32;
+
 /** Files of one run do not overlap: they are one sorted sequence. */
 type Run = readonly ListedFile[];
 
 /**
  * What to merge: everything where the newer files have become many, else these alone; null where there is nothing to do.
- * Days come as files of their own; what was brought together before are runs.
+ * Days come as files of their own; what was brought together before are runs. Of very many the smallest come first: what
+ * they make is one more to plan with.
  */
 export function planMerge(files: readonly ListedFile[]): readonly ListedFile[] | null {
   const runs = runsOf(files).sort((a, b) => rowsIn(b) - rowsIn(a));
   if (runs.length <= 1) return null;
+  if (runs.length > INPUTS_AT_ONCE) return runs.slice(-INPUTS_AT_ONCE).flat();
   const [oldest = [], ...newer] = runs;
   if (rowsIn(newer.flat()) * NEWER_SHARE >= rowsIn(oldest)) return files;
   return newer.length > 1 ? newer.flat() : null;
@@ -50,6 +57,43 @@ export function runsOf(files: readonly ListedFile[]): Run[] {
 
 function rowsIn(files: readonly ListedFile[]): number {
   return files.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** Files that stay as they are, though they were to be brought together. */
+export interface Skipped {
+  /** `events 2026-08`, or the name of a table. */
+  readonly what: string;
+  /** Names the blob, and what to do about it. */
+  readonly reason: string;
+}
+
+export interface BroughtTogether {
+  /** With the manifest that stands now. */
+  readonly held: HeldManifest;
+  /** Paths that it no longer needs. */
+  readonly replaced: readonly string[];
+  readonly skipped: readonly Skipped[];
+}
+
+/**
+ * Nothing waits for files to be brought together: a blob that cannot be read holds up those beside it alone, and not what
+ * is to leave ClickHouse.
+ * @param skipped is told
+ * @returns null where a blob is offline or damaged
+ * @throws {Outage}
+ */
+export async function unlessUnreadable<T>(
+  what: string,
+  skipped: Skipped[],
+  work: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof OfflineBlob || error instanceof DamagedColdFile)) throw error;
+    skipped.push({ what, reason: error.message });
+    return null;
+  }
 }
 
 export interface MergeOptions {
@@ -78,7 +122,7 @@ export async function mergeFiles(
       .join('\n'),
   ).slice(0, 12);
   const inputs = runsOf(files).map((run) => rowsOf(run, { store, table }));
-  const cutter = new Cutter(table, mergeRows(table, inputs), fileRows);
+  const cutter = new RowCutter(table, mergeRows(table, inputs), fileRows);
   const merged: ListedFile[] = [];
   for (let index = 0; ; index += 1) {
     const path = `${folder}part-${name}-${String(index).padStart(5, '0')}.parquet`;
@@ -108,53 +152,5 @@ async function* rowsOf(
   run: Run,
   { store, table }: Pick<MergeOptions, 'store' | 'table'>,
 ): SortedRows & AsyncGenerator {
-  for (const file of run) yield* (await ParquetReader.open(table, store.file(file))).all(INPUT_BYTES);
-}
-
-/** One sequence of rows as several, each with whole owners. */
-class Cutter {
-  readonly #table: ColdTable;
-  readonly #rows: AsyncIterator<readonly ColdRow[]>;
-  readonly #fileRows: number;
-  #rest: readonly ColdRow[] = [];
-
-  constructor(table: ColdTable, rows: AsyncGenerator<readonly ColdRow[]>, fileRows: number) {
-    this.#table = table;
-    this.#rows = rows;
-    this.#fileRows = fileRows;
-  }
-
-  async *next(): AsyncGenerator<readonly ColdRow[]> {
-    let count = 0;
-    let last: ColdRow | undefined;
-    for (let rows = await this.#some(); rows !== null; rows = await this.#some()) {
-      const end = this.#endOf(rows, count, last);
-      if (end > 0) yield rows.slice(0, end);
-      this.#rest = rows.slice(end);
-      if (this.#rest.length > 0) return;
-      count += end;
-      last = rows.at(-1);
-    }
-  }
-
-  /** Up to where the rows go into the file that has `count` already, the last of them as given. */
-  #endOf(rows: readonly ColdRow[], count: number, last: ColdRow | undefined): number {
-    for (let index = Math.max(0, this.#fileRows - count); index < rows.length; index += 1) {
-      const before = rows[index - 1] ?? last;
-      if (before === undefined) continue;
-      const [a, b] = [ownerOf(this.#table, before), ownerOf(this.#table, rows[index] as ColdRow)];
-      if (compareOwners(a, b) !== 0) return index;
-    }
-    return rows.length;
-  }
-
-  async #some(): Promise<readonly ColdRow[] | null> {
-    if (this.#rest.length > 0) {
-      const rest = this.#rest;
-      this.#rest = [];
-      return rest;
-    }
-    const { done, value } = await this.#rows.next();
-    return done === true ? null : value;
-  }
+  for (const file of run) yield* ParquetReader.listed(table, store.file(file)).all(INPUT_BYTES);
 }

@@ -7,6 +7,7 @@ import { blobFault } from '../archive/blob-fault.ts';
 import { blobErrorCode } from '../common/blob/container.ts';
 import { Fenced, Outage } from '../common/errors.ts';
 import type { ColdRow, ColdTable } from './cold-table.ts';
+import { RowCutter } from './cut-rows.ts';
 import { encodeFileList, type FileList, type ListedFile, parseFileList } from './file-list.ts';
 import {
   EMPTY_MANIFEST,
@@ -44,6 +45,21 @@ export class ColdBlobGone extends DamagedColdFile {
 
 /** One answer that was read: of which blob (without the prefix), and how many bytes. */
 export type OnRead = (path: string, bytes: number) => void;
+
+export interface FirstFreeOptions {
+  /** Of an attempt and of a file, both from 0. */
+  readonly nameOf: (attempt: number, index: number) => string;
+  readonly rows: () => AsyncGenerator<readonly ColdRow[]>;
+  /** After so many a file ends with its owner. */
+  readonly fileRows: number;
+}
+
+/** A file that is there, ours or that of an earlier attempt. */
+interface Put {
+  readonly path: string;
+  readonly facts: FileFacts;
+  readonly isNew: boolean;
+}
 
 export class ColdStore {
   readonly #container: ContainerClient;
@@ -128,6 +144,54 @@ export class ColdStore {
     path: string,
     rows: AsyncIterable<readonly ColdRow[]>,
   ): Promise<ListedFile | null> {
+    const put = await this.#put(table, path, rows);
+    return put === null ? null : this.#proved(table, put);
+  }
+
+  /**
+   * As `writeFile`, under the first names that are free or hold these very rows, in files that are cut between two owners:
+   * who writes or reads one holds its metadata. Of one question ClickHouse may give fewer rows the second time: a merge
+   * leaves out copies that are overruled. What stands under earlier names counts no more.
+   * @returns none for no rows
+   */
+  async writeFirstFree(
+    table: ColdTable,
+    { nameOf, rows, fileRows }: FirstFreeOptions,
+  ): Promise<readonly ListedFile[]> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#writeFiles(new RowCutter(table, rows(), fileRows), {
+          table,
+          nameOf: (index) => nameOf(attempt, index),
+        });
+      } catch (error) {
+        if (!(error instanceof OtherRows) || attempt >= MOST_NAMES) throw error;
+      }
+    }
+  }
+
+  /** Read back when all are written: where the rows come from nobody waits so long for a reader that has gone silent. */
+  async #writeFiles(
+    cutter: RowCutter,
+    { table, nameOf }: { readonly table: ColdTable; readonly nameOf: (index: number) => string },
+  ): Promise<ListedFile[]> {
+    const written: Put[] = [];
+    try {
+      for (;;) {
+        const put = await this.#put(table, nameOf(written.length), cutter.next());
+        if (put === null) break;
+        written.push(put);
+      }
+    } finally {
+      await cutter.close();
+    }
+    const files: ListedFile[] = [];
+    for (const put of written) files.push(await this.#proved(table, put));
+    return files;
+  }
+
+  /** @returns null for no rows */
+  async #put(table: ColdTable, path: string, rows: AsyncIterable<readonly ColdRow[]>): Promise<Put | null> {
     let facts: FileFacts | null = null;
     const file = new ParquetFile(table);
     const bytes = async function* () {
@@ -142,54 +206,42 @@ export class ColdStore {
       facts = end.facts;
       yield end.bytes;
     };
-    let isNew: boolean;
     try {
-      isNew = await this.#create(path, (blob, conditions) =>
-        blob.uploadStream(Readable.from(bytes()), BLOCK_BYTES, BLOCKS_AT_ONCE, {
-          conditions,
-          blobHTTPHeaders: { blobContentType: 'application/vnd.apache.parquet' },
-        }),
+      const { first, rest } = await beginningOf(bytes());
+      const blobHTTPHeaders = { blobContentType: 'application/vnd.apache.parquet' };
+      const isNew = await this.#create(path, (blob, conditions) =>
+        rest === null
+          ? blob.upload(first, first.length, { conditions, blobHTTPHeaders })
+          : blob.uploadStream(Readable.from(rest), BLOCK_BYTES, BLOCKS_AT_ONCE, {
+              conditions,
+              blobHTTPHeaders,
+            }),
       );
+      return { path, facts: facts as unknown as FileFacts, isNew };
     } catch (error) {
       if (error instanceof NoRows) return null;
       throw error;
     }
-    const written = facts as unknown as FileFacts;
+  }
+
+  async #proved(table: ColdTable, { path, facts, isNew }: Put): Promise<ListedFile> {
     const listed = {
       path,
-      ...written,
+      ...facts,
       ...(isNew ? {} : await this.#sizesOf(path)),
-      first: [...written.first] as [string, string],
-      last: [...written.last] as [string, string],
+      first: [...facts.first] as [string, string],
+      last: [...facts.last] as [string, string],
     };
     await this.#readBack(table, listed);
     return listed;
-  }
-
-  /**
-   * As `writeFile`, under the first name that is free or holds these very rows. Of one question ClickHouse may give fewer
-   * rows the second time: a merge leaves out copies that are overruled. What stands under an earlier name counts no more.
-   * @param nameOf of the attempt, from 0
-   */
-  async writeFirstFree(
-    table: ColdTable,
-    nameOf: (attempt: number) => string,
-    rows: () => AsyncIterable<readonly ColdRow[]>,
-  ): Promise<ListedFile | null> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await this.writeFile(table, nameOf(attempt), rows());
-      } catch (error) {
-        if (!(error instanceof OtherRows) || attempt >= MOST_NAMES) throw error;
-      }
-    }
   }
 
   /** What stands there, row for row, is what was to be written: only then may anything rely on it. */
   async #readBack(table: ColdTable, listed: ListedFile): Promise<void> {
     const digest = new RowDigest();
     let rows = 0;
-    for await (const some of (await ParquetReader.open(table, this.file(listed))).all()) {
+    const file = await atOnce(this.file(listed));
+    for await (const some of (await ParquetReader.open(table, file)).all()) {
       for (const row of some) digest.add(row);
       rows += some.length;
     }
@@ -314,6 +366,32 @@ export class ColdStore {
       throw blobFault(error, path);
     }
   }
+}
+
+/** @returns what is no more than a block in one piece; else all of it as a stream */
+async function beginningOf(
+  bytes: AsyncGenerator<Buffer>,
+): Promise<{ first: Buffer; rest: null } | { first: null; rest: AsyncGenerator<Buffer> }> {
+  const held: Buffer[] = [];
+  for (let size = 0; size <= BLOCK_BYTES; ) {
+    const { done, value } = await bytes.next();
+    if (done === true) return { first: Buffer.concat(held), rest: null };
+    held.push(value);
+    size += value.length;
+  }
+  const all = async function* () {
+    yield* held.splice(0);
+    yield* bytes;
+  };
+  return { first: null, rest: all() };
+}
+
+/** A small file is read with one request. */
+async function atOnce(file: StoredFile): Promise<StoredFile> {
+  if (file.bytes > BLOCK_BYTES) return file;
+  const whole = await file.read(0, file.bytes);
+  const { path, bytes, footerBytes, footerSha256 } = file;
+  return { path, bytes, footerBytes, footerSha256, read: async (start, end) => whole.subarray(start, end) };
 }
 
 /** A whole file, but of other rows than were to be written. */

@@ -3,14 +3,20 @@
  * last the manifest, after which it may leave ClickHouse.
  */
 import { hash } from 'node:crypto';
-import type { ClickHouseClient } from '@clickhouse/client';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { Outage } from '../common/errors.ts';
 import { faultPoint } from '../common/fault-points.ts';
-import { FILE_ROWS, mergeFiles, planMerge } from './bring-together.ts';
-import { COLD_FOLDER, type ColdStore, type HeldManifest } from './cold-store.ts';
+import {
+  type BroughtTogether,
+  FILE_ROWS,
+  mergeFiles,
+  planMerge,
+  type Skipped,
+  unlessUnreadable,
+} from './bring-together.ts';
+import { COLD_FOLDER, type HeldManifest } from './cold-store.ts';
 import type { ColdTable } from './cold-table.ts';
-import { type ExportOptions, exactly } from './export-events.ts';
+import { type ExportOptions, exactly, nameFrom, WRITTEN_ROWS } from './export-events.ts';
 import { assertNextGrown, isBetween } from './exported.ts';
 import { fileListOf, type ListedFile } from './file-list.ts';
 import type { Manifest, NextOffsets } from './manifest.ts';
@@ -21,9 +27,20 @@ export type OwnedTable = ColdTable & { readonly name: 'profile_changes' | 'campa
 
 const folderOf = ({ name }: OwnedTable) => `${COLD_FOLDER}${name}/`;
 
+/** Rows of one step: 16 bytes each in ClickHouse to tell them apart. Each step reads the whole table. */
+const STEP_ROWS = 10_000_000;
+/** Offsets are counted in so many pieces of a step. */
+const PIECES = 4;
+
+export interface OwnedExportOptions extends ExportOptions {
+  readonly stepRows?: number;
+  readonly fileRows?: number;
+}
+
 /**
- * Exports what `wanted` has beyond what is there. An export that was begun and not ended is ended first, as it was
- * begun; call again for the rest. Every step may be repeated.
+ * Exports what `wanted` has beyond what is there, in steps of a bounded size, each with a manifest of its own: whoever
+ * takes over goes on from the last. An export that was begun and not ended is ended first, as it was begun; call again
+ * for the rest. Every step may be repeated.
  * @param wanted below its offsets ClickHouse and the archive have every record
  * @returns the manifest that stands now
  * @throws {Fenced} another process is at it
@@ -34,17 +51,65 @@ export async function exportOwned(
   held: HeldManifest,
   table: OwnedTable,
   wanted: NextOffsets,
-  { store, client, onFile }: ExportOptions,
+  options: OwnedExportOptions,
 ): Promise<HeldManifest> {
-  const begun = await begin(held, table, { wanted, store });
-  const { next: before, pending: after, files } = begun.manifest[table.name];
-  if (after === null) return begun;
+  const { next, pending } = held.manifest[table.name];
+  if (pending !== null) return endBegun(held, table, pending, options);
+  assertNextGrown(next, wanted);
+  if (Object.entries(wanted).every(([source, offset]) => (next[source] ?? 0) === offset)) return held;
+  let now = held;
+  for (const after of await stepsOf(table, { before: next, after: wanted }, options)) {
+    const known = now.manifest[table.name];
+    // What is to be done is written down before the first file: who takes over neither does more nor less.
+    const begun = withTable(now.manifest, table, { ...known, pending: { ...after } });
+    now = await endBegun(await options.store.replaceManifest(now, begun), table, after, options);
+    await options.onStep?.();
+  }
+  return now;
+}
+
+/** @returns offsets on the way to the last, each some rows beyond the one before it */
+async function stepsOf(
+  table: OwnedTable,
+  { before, after }: Stretch,
+  { client, stepRows = STEP_ROWS }: Pick<OwnedExportOptions, 'client' | 'stepRows'>,
+): Promise<NextOffsets[]> {
+  const { sql, parameters } = isBetween(before, after);
+  const piece = Math.ceil(stepRows / PIECES);
+  const pieces = await selectRows<readonly [string, string, string]>(
+    client,
+    `SELECT source, toString(intDiv(offset, {piece:UInt64}) AS number), toString(count())
+     FROM ${table.name} WHERE ${sql} GROUP BY source, number ORDER BY source, number`,
+    { ...parameters, piece },
+  );
+  const steps: NextOffsets[] = [];
+  const next = { ...before };
+  let rows = 0;
+  for (const [source, number, count] of pieces) {
+    if (rows > 0 && rows + Number(count) > stepRows) {
+      steps.push({ ...next });
+      rows = 0;
+    }
+    rows += Number(count);
+    next[source] = Math.min(after[source] ?? 0, (Number(number) + 1) * piece);
+  }
+  return [...steps, after];
+}
+
+async function endBegun(
+  begun: HeldManifest,
+  table: OwnedTable,
+  after: NextOffsets,
+  { store, client, onFile, fileRows }: OwnedExportOptions,
+): Promise<HeldManifest> {
+  const { next: before, files: listed } = begun.manifest[table.name];
   faultPoint('export-begun', 'retention');
-  const file = await writeNew(table, { before, after }, { store, client });
-  if (file !== null) onFile?.(file);
+  const files = await writeNew(table, { before, after }, { store, client, fileRows });
+  for (const file of files) onFile?.(file);
   faultPoint('changes-written', 'retention');
-  const known = files === null ? [] : (await store.readList(files)).files;
-  const list = file === null ? files : await store.writeList(folderOf(table), fileListOf([...known, file]));
+  const known = listed === null ? [] : (await store.readList(listed)).files;
+  const list =
+    files.length === 0 ? listed : await store.writeList(folderOf(table), fileListOf([...known, ...files]));
   faultPoint('lists-written', 'retention');
   return store.replaceManifest(
     begun,
@@ -57,19 +122,6 @@ export async function exportOwned(
   );
 }
 
-/** What is to be done is written down before the first file: who takes over neither does more nor less. */
-async function begin(
-  held: HeldManifest,
-  table: OwnedTable,
-  { wanted, store }: { readonly wanted: NextOffsets; readonly store: ColdStore },
-): Promise<HeldManifest> {
-  const known = held.manifest[table.name];
-  if (known.pending !== null) return held;
-  assertNextGrown(known.next, wanted);
-  if (Object.entries(wanted).every(([source, offset]) => (known.next[source] ?? 0) === offset)) return held;
-  return store.replaceManifest(held, withTable(held.manifest, table, { ...known, pending: { ...wanted } }));
-}
-
 function withTable(manifest: Manifest, { name }: OwnedTable, part: Manifest[OwnedTable['name']]): Manifest {
   return { ...manifest, [name]: part };
 }
@@ -79,12 +131,16 @@ interface Stretch {
   readonly after: NextOffsets;
 }
 
-/** @returns null where nothing came in: offsets may be those of transaction markers, or of dead letters */
+/** @returns none where nothing came in: offsets may be those of transaction markers, or of dead letters */
 async function writeNew(
   table: OwnedTable,
   { before, after }: Stretch,
-  { store, client }: { readonly store: ColdStore; readonly client: ClickHouseClient },
-): Promise<ListedFile | null> {
+  {
+    store,
+    client,
+    fileRows = WRITTEN_ROWS,
+  }: Pick<ExportOptions, 'store' | 'client'> & { readonly fileRows: number | undefined },
+): Promise<readonly ListedFile[]> {
   const where = isBetween(before, after);
   const [[counted = '0'] = []] = await selectRows<readonly [string]>(
     client,
@@ -94,16 +150,16 @@ async function writeNew(
     where.parameters,
   );
   const rows = Number(counted);
-  if (rows === 0) return null;
+  if (rows === 0) return [];
   const name = hash('sha256', JSON.stringify([before, after].map(inOrder))).slice(0, 12);
   const stem = `${folderOf(table)}new-${name}`;
-  const file = await store.writeFirstFree(
-    table,
-    (attempt) => `${stem}${attempt === 0 ? '' : `-${attempt + 1}`}.parquet`,
-    () => exactly(rows, selectColdRows(client, table, where)),
-  );
-  if (file === null) throw new Outage('clickhouse', `of ${rows} rows of ${table.name} none came`);
-  return file;
+  const files = await store.writeFirstFree(table, {
+    nameOf: nameFrom(stem),
+    rows: () => exactly(rows, selectColdRows(client, table, where)),
+    fileRows,
+  });
+  if (files.length === 0) throw new Outage('clickhouse', `of ${rows} rows of ${table.name} none came`);
+  return files;
 }
 
 function inOrder(next: NextOffsets): unknown {
@@ -111,28 +167,37 @@ function inOrder(next: NextOffsets): unknown {
 }
 
 /**
- * Brings the files together where that is due. What was replaced stays for those who are reading it.
- * @returns the manifest that stands now, and the paths that it no longer needs
+ * Brings the files together where that is due, step by step, each with a manifest of its own. What was replaced stays for
+ * those who are reading it, and where one of them cannot be read all stay as they are.
  * @throws {Fenced}
  * @throws {Outage}
- * @throws {DamagedColdFile}
  */
 export async function bringOwnedTogether(
   held: HeldManifest,
   table: OwnedTable,
   { store }: Pick<ExportOptions, 'store'>,
-): Promise<{ readonly held: HeldManifest; readonly replaced: readonly string[] }> {
-  const known = held.manifest[table.name];
-  if (known.files === null) return { held, replaced: [] };
-  const { files } = await store.readList(known.files);
-  const chosen = planMerge(files) ?? uncut(files);
-  if (chosen.length === 0) return { held, replaced: [] };
-  const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
-  faultPoint('changes-merged', 'retention');
-  const kept = files.filter((file) => !chosen.includes(file));
-  const list = await store.writeList(folderOf(table), fileListOf([...kept, ...merged]));
-  const now = await store.replaceManifest(held, withTable(held.manifest, table, { ...known, files: list }));
-  return { held: now, replaced: [known.files.list, ...chosen.map(({ path }) => path)] };
+): Promise<BroughtTogether> {
+  let now = held;
+  const replaced: string[] = [];
+  const skipped: Skipped[] = [];
+  for (;;) {
+    const known = now.manifest[table.name];
+    const { files: listed } = known;
+    if (listed === null) break;
+    const brought = await unlessUnreadable(table.name, skipped, async () => {
+      const { files } = await store.readList(listed);
+      const chosen = planMerge(files) ?? uncut(files);
+      if (chosen.length === 0) return null;
+      const merged = await mergeFiles(chosen, { store, table, folder: folderOf(table) });
+      return { chosen, files: [...files.filter((file) => !chosen.includes(file)), ...merged] };
+    });
+    if (brought === null) break;
+    faultPoint('changes-merged', 'retention');
+    const list = await store.writeList(folderOf(table), fileListOf(brought.files));
+    now = await store.replaceManifest(now, withTable(now.manifest, table, { ...known, files: list }));
+    replaced.push(listed.list, ...brought.chosen.map(({ path }) => path));
+  }
+  return { held: now, replaced, skipped };
 }
 
 /** Files of one export that are so large that reading their metadata costs more than a user's rows. */

@@ -65,6 +65,14 @@ export class ParquetReader {
     });
   }
 
+  /** By what a list says of its row groups, without a request: each is held against its checksum when it is read. */
+  static listed(
+    table: ColdTable,
+    file: StoredFile & { readonly groups: readonly GroupPlace[] },
+  ): ParquetReader {
+    return new ParquetReader(table, file, file.groups);
+  }
+
   /**
    * All rows of one owner, read with one request, and with none where the list shows that there are none.
    * @throws {Outage}
@@ -85,7 +93,7 @@ export class ParquetReader {
     owner: Owner,
   ): AsyncGenerator<ColdRow[]> {
     const [tenant, user] = table.owner;
-    const reader = new ParquetReader(table, file, file.groups);
+    const reader = ParquetReader.listed(table, file);
     // Sorted by owner: a group may hold rows of one up to where the next group begins.
     const groups = reader.#groups.filter((_, index) => {
       const next = file.groups[index + 1];

@@ -5,6 +5,7 @@ import type { Owner } from '../cold/cold-table.ts';
 import type { FileList } from '../cold/file-list.ts';
 import type { ListedFiles, Manifest } from '../cold/manifest.ts';
 import { DamagedColdFile } from '../cold/read-parquet.ts';
+import { OfflineBlob } from '../common/blob/offline.ts';
 import { Outage } from '../common/errors.ts';
 import type { User } from './ask.ts';
 import type { ProfileBase } from './bases.ts';
@@ -21,7 +22,8 @@ export class ColdHistories {
 
   /**
    * All changes that the base stands for, and maybe more that ClickHouse still has.
-   * @throws {Outage} also where the cold tier is damaged: folding waits until somebody has mended it
+   * @throws {Outage} also where the cold tier is damaged, or a file of it in the archive tier: folding waits until
+   * somebody has mended it, or had it brought back
    */
   async of({ tenantId, userId }: User, base: ProfileBase): Promise<StoredChange[]> {
     const store = await this.#open();
@@ -31,7 +33,7 @@ export class ColdHistories {
       if (held !== null && exportedIn(held) >= base.exported) return await this.#read(store, held, owner);
     } catch (error) {
       // Files that have been brought together since go some time after.
-      if (!(error instanceof DamagedColdFile)) throw error;
+      if (!isUnreadable(error)) throw error;
     }
     try {
       const { manifest } = await store.readManifest();
@@ -41,7 +43,7 @@ export class ColdHistories {
       this.#lists.clear();
       return await this.#read(store, manifest, owner);
     } catch (error) {
-      if (!(error instanceof DamagedColdFile)) throw error;
+      if (!isUnreadable(error)) throw error;
       const whose = `changes of user ${JSON.stringify(userId)} of tenant ${JSON.stringify(tenantId)}`;
       throw new Outage('blob', `${whose} cannot be read from the cold tier: ${error.message}`, {
         cause: error,
@@ -62,6 +64,10 @@ export class ColdHistories {
     list.catch(() => this.#lists.delete(listed.list));
     return list;
   }
+}
+
+function isUnreadable(error: unknown): error is DamagedColdFile | OfflineBlob {
+  return error instanceof DamagedColdFile || error instanceof OfflineBlob;
 }
 
 /** As `exported` of a base. */

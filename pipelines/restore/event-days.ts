@@ -1,10 +1,11 @@
 /** Days of `events` that retention lets go: what is brought back of them is held, or goes where it had gone before. */
 import type { Config } from '../../config/schema.ts';
-import { ColdStore } from '../cold/cold-store.ts';
+import { ColdStore, type HeldManifest } from '../cold/cold-store.ts';
 import type { Manifest } from '../cold/manifest.ts';
 import type { ContainerClient } from '../common/blob/container.ts';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import type { Clock } from '../common/clock.ts';
+import { assertManifest } from '../retention/assert-safe.ts';
 import { DAY_MS, startOf } from '../retention/days.ts';
 import { gateOf } from '../retention/gate-of.ts';
 import { takeRetentionLock } from '../retention/retention-lock.ts';
@@ -20,7 +21,7 @@ export interface DaysContext {
   /** `blob.prefix` of the configuration. */
   readonly prefix: string;
   readonly client: ClickHouseClient;
-  readonly config: Pick<Config, 'retention'>;
+  readonly config: Pick<Config, 'retention' | 'clickhouse'>;
   readonly clock: Clock;
   /** Called when retention is under way and is waited for. */
   readonly onWait: (holder: string) => void;
@@ -42,14 +43,14 @@ export class EventDays {
   /** @throws {Outage} @throws {DamagedColdFile} */
   static async read(context: DaysContext): Promise<EventDays> {
     const store = new ColdStore(context.container, context.prefix);
-    return new EventDays(context, store, (await store.readManifest()).manifest);
+    return new EventDays(context, store, (await readChecked(context, store)).manifest);
   }
 
   /** Sees what was exported meanwhile. @throws {Outage} @throws {DamagedColdFile} */
   async keepUp(): Promise<void> {
     const now = this.#context.clock.now();
     if (now - this.#readAt < BELIEVED_FOR_MS) return;
-    this.#manifest = (await this.#store.readManifest()).manifest;
+    this.#manifest = (await readChecked(this.#context, this.#store)).manifest;
     this.#readAt = now;
   }
 
@@ -84,7 +85,7 @@ export class EventDays {
     const { container, prefix, clock, client, config, onWait } = this.#context;
     const lock = await takeRetentionLock(container, { prefix, clock, waitMs: LOCK_WAIT_MS, onWait });
     try {
-      const found = await this.#store.readManifest();
+      const found = await readChecked(this.#context, this.#store);
       this.#manifest = found.manifest;
       const held = { ...found.manifest.events.held };
       for (const day of days) if (this.goesAt(day) < untilMs) held[day] = untilMs;
@@ -102,4 +103,11 @@ export class EventDays {
     const { client, config, clock } = this.#context;
     await setGate(client, gateOf(this.#manifest, config, clock.now()));
   }
+}
+
+/** By a manifest that is gone or an old one, the days that it names would not be held, and a new one would hide what is there. */
+async function readChecked({ client, config }: DaysContext, store: ColdStore): Promise<HeldManifest> {
+  const held = await store.readManifest();
+  await assertManifest(held, { client, database: config.clickhouse.database, store });
+  return held;
 }

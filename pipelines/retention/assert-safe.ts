@@ -14,7 +14,7 @@ export class ClickHouseBehind extends Error {
 }
 
 const MEND =
-  'nothing was exported, let go or removed. Restore the manifest from its versions, or from a copy of the account; docs/retention.md says what to do where there is none';
+  'nothing was exported, let go, removed or restored. Restore the manifest from its versions, or from a copy of the account; docs/retention.md says what to do where there is none';
 
 interface ManifestOptions {
   readonly client: ClickHouseClient;

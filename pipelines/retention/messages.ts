@@ -14,16 +14,42 @@ const SET = 'SELECT message_hash FROM messages_let_go';
 const WORTHWHILE = 100;
 const BEFORE = "occurred_at < fromUnixTimestamp64Milli({cutoff:Int64}, 'UTC')";
 
+/** What ClickHouse holds of a set that it deletes by: 32 bytes a message at most. */
+const MESSAGES_AT_ONCE = 16_000_000;
+
+/** One pass: a mutation of the whole table. */
+export interface MessagesPass {
+  /** That were removed. */
+  readonly messages: number;
+  /** False: more are due than one pass takes, and another one goes on. */
+  readonly isAll: boolean;
+}
+
+/**
+ * As `letSomeMessagesGo`, pass after pass until nothing is left to do.
+ * @returns messages removed
+ */
+export async function letMessagesGo(client: ClickHouseClient, last: string): Promise<number> {
+  for (let sum = 0; ; ) {
+    const { messages, isAll } = await letSomeMessagesGo(client, last);
+    sum += messages;
+    if (isAll) return sum;
+  }
+}
+
 /**
  * Those with an event in `events` that is older than the limit stay: it is not in the cold tier yet, or was brought back.
  *
  * The set is written down first. A message that gets an event meanwhile loses what is older than the limit all the same,
  * as if the event had come afterwards.
  * @param last the last day whose messages go
- * @returns messages removed
  * @throws {Outage}
  */
-export async function letMessagesGo(client: ClickHouseClient, last: string): Promise<number> {
+export async function letSomeMessagesGo(
+  client: ClickHouseClient,
+  last: string,
+  { messagesAtOnce = MESSAGES_AT_ONCE }: { readonly messagesAtOnce?: number } = {},
+): Promise<MessagesPass> {
   const cutoff = startOf(last) + DAY_MS;
   // What an earlier run did not come to.
   await forgetCampaigns(client);
@@ -37,9 +63,11 @@ export async function letMessagesGo(client: ClickHouseClient, last: string): Pro
        HAVING max(occurred_at) < fromUnixTimestamp64Milli({cutoff:Int64}, 'UTC')
        SETTINGS optimize_aggregation_in_order = 1
      )
-     WHERE message_hash NOT IN (SELECT ${HASH} FROM events WHERE ${BEFORE})`,
-    { cutoff },
+     WHERE message_hash NOT IN (SELECT ${HASH} FROM events WHERE ${BEFORE})
+     LIMIT {most:UInt64}`,
+    { cutoff, most: messagesAtOnce },
   );
+  const chosen = await count(client, 'SELECT toString(count()) FROM messages_let_go FINAL');
   // Its copies may name several campaigns, and one of them be younger.
   await command(
     client,
@@ -47,31 +75,33 @@ export async function letMessagesGo(client: ClickHouseClient, last: string): Pro
      (SELECT ${HASH} FROM message_events WHERE NOT ${BEFORE} AND ${HASH} IN (${SET}))`,
     { cutoff },
   );
-  const [[count, known] = ['0', '0']] = await selectRows<readonly [string, string]>(
-    client,
-    'SELECT toString((SELECT count() FROM messages_let_go FINAL)), toString((SELECT count() FROM message_campaigns))',
-  );
+  const messages = await count(client, 'SELECT toString(count()) FROM messages_let_go FINAL');
+  const known = await count(client, 'SELECT toString(count()) FROM message_campaigns');
   faultPoint('messages-chosen', 'retention');
-  if (Number(count) * WORTHWHILE < Number(known)) {
+  // A pass that is full is worth while, however many messages there are.
+  const isFull = chosen >= messagesAtOnce;
+  if (!isFull && messages * WORTHWHILE < known) {
     await command(client, 'TRUNCATE TABLE messages_let_go');
-    return 0;
+    return { messages: 0, isAll: true };
   }
-  if (count === '0') return 0;
+  // Nothing but younger copies: the next pass would find the same.
+  if (messages === 0) return { messages, isAll: true };
   await command(client, `ALTER TABLE message_events DELETE WHERE ${BEFORE} AND ${HASH} IN (${SET})`, {
     cutoff,
   });
   faultPoint('messages-deleted', 'retention');
   await forgetCampaigns(client);
-  return Number(count);
+  return { messages, isAll: !isFull };
+}
+
+async function count(client: ClickHouseClient, query: string): Promise<number> {
+  const [[text] = ['0']] = await selectRows<readonly [string]>(client, query);
+  return Number(text);
 }
 
 /** Of messages in the set that have no events any more; the set is empty afterwards. */
 async function forgetCampaigns(client: ClickHouseClient): Promise<void> {
-  const [[count] = ['0']] = await selectRows<readonly [string]>(
-    client,
-    'SELECT toString(count()) FROM messages_let_go',
-  );
-  if (count === '0') return;
+  if ((await count(client, 'SELECT toString(count()) FROM messages_let_go')) === 0) return;
   await command(
     client,
     `ALTER TABLE message_campaigns DELETE WHERE message_hash IN (${SET})

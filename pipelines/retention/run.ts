@@ -124,17 +124,26 @@ async function exportChanges(
 }
 
 async function bringTogether(
-  { store }: RetentionContext,
+  { store, logger }: RetentionContext,
   held: HeldManifest,
   lock: LeaseLock,
 ): Promise<HeldManifest> {
   let now = held;
-  for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
-    now = (await bringOwnedTogether(now, table, { store })).held;
+  const steps = [
+    () => bringOwnedTogether(now, PROFILE_CHANGES, { store }),
+    () => bringOwnedTogether(now, CAMPAIGNS, { store }),
+    () => bringMonthsTogether(now, { store }),
+  ];
+  for (const step of steps) {
+    const brought = await step();
+    now = brought.held;
+    for (const { what, reason } of brought.skipped)
+      logger.warn(
+        { what, reason },
+        'retention: files that cannot be read are not brought together, and stay',
+      );
     await lock.assertHeld();
   }
-  now = (await bringMonthsTogether(now, { store })).held;
-  await lock.assertHeld();
   return now;
 }
 

@@ -10,14 +10,20 @@ export class FailingStore extends ColdStore {
 
   async #maybe<T>(work: () => Promise<T>): Promise<T> {
     this.left -= 1;
-    if (this.left === 0 && !this.isAfter) throw new Outage('blob', 'as the test wants it');
+    // Others may be under way at the same time.
+    const isFailing = this.left === 0;
+    if (isFailing && !this.isAfter) throw new Outage('blob', 'as the test wants it');
     const done = await work();
-    if (this.left === 0) throw new Outage('blob', 'as the test wants it');
+    if (isFailing) throw new Outage('blob', 'as the test wants it');
     return done;
   }
 
   override writeFile(...args: Parameters<ColdStore['writeFile']>) {
     return this.#maybe(() => super.writeFile(...args));
+  }
+
+  override writeFirstFree(...args: Parameters<ColdStore['writeFirstFree']>) {
+    return this.#maybe(() => super.writeFirstFree(...args));
   }
 
   override writeList(...args: Parameters<ColdStore['writeList']>) {

@@ -1,5 +1,6 @@
 /** Moves blobs to cheaper access tiers as they age. What was done is seen in the blobs: it may be stopped and begun again. */
 import { RestError } from '@azure/storage-blob';
+import { Outage } from '../../common/errors.ts';
 import { blobFault } from '../blob-fault.ts';
 import type { ArchivePlace } from '../listing.ts';
 import { listTiered } from './list-tiered.ts';
@@ -12,6 +13,9 @@ import {
   type TieredKind,
   type TierRules,
 } from './tier-rules.ts';
+
+/** Of blobs that the account would not move, so many are named. */
+const MOST_NAMED = 10;
 
 /** What a batch may hold: https://learn.microsoft.com/rest/api/storageservices/blob-batch */
 const MOST_OF_BATCH = 256;
@@ -33,6 +37,14 @@ export interface Move extends Amount {
   readonly to: Tier;
 }
 
+/** A blob that the account would not move, whatever is moved beside it. */
+export interface Refusal {
+  /** Without the configured prefix. */
+  readonly path: string;
+  /** The account's own, such as `LeaseIdMissing`; the status where it gave none. */
+  readonly code: string;
+}
+
 export interface TierReport {
   /** Whether blobs were moved; else it is said what would be. */
   readonly isApplied: boolean;
@@ -41,6 +53,8 @@ export interface TierReport {
   readonly tiers: readonly TierCount[];
   /** On their way out of the archive tier. */
   readonly pending: Amount;
+  /** They stay where they are, and are tried again the next time. */
+  readonly refused: { readonly blobs: number; readonly first: readonly Refusal[] };
 }
 
 export interface MoveOptions extends ArchivePlace {
@@ -54,7 +68,7 @@ export interface MoveOptions extends ArchivePlace {
 }
 
 /**
- * Holds one page of the listing and a batch for each tier.
+ * Holds one page of the listing and a batch for each tier. A blob that the account would not move holds up no other.
  * @throws {Outage}
  */
 export async function moveTiers(options: MoveOptions): Promise<TierReport> {
@@ -62,14 +76,22 @@ export async function moveTiers(options: MoveOptions): Promise<TierReport> {
   const moves = new Amounts<Omit<Move, keyof Amount>>();
   const tiers = new Amounts<Omit<TierCount, keyof Amount>>();
   let pending: Amount = { blobs: 0, bytes: 0 };
+  const refused = { blobs: 0, first: [] as Refusal[] };
   for (const kind of TIERED_KINDS) {
     const waiting = new Map<Tier, TieredBlob[]>();
     const send = async (to: Tier): Promise<void> => {
       const blobs = waiting.get(to) ?? [];
       waiting.delete(to);
-      const gone = isApplied ? await setTiers(options, blobs, to) : new Set<string>();
+      const failed = isApplied ? await setTiers(options, blobs, to) : new Map<string, string>();
       for (const { path, bytes, tier } of blobs) {
-        if (tier === null || gone.has(path)) continue;
+        const code = failed.get(path);
+        if (tier === null || code === GONE) continue;
+        if (code !== undefined) {
+          refused.blobs += 1;
+          if (refused.first.length < MOST_NAMED) refused.first.push({ path, code });
+          tiers.add({ kind, tier }, bytes);
+          continue;
+        }
         moves.add({ kind, from: tier, to }, bytes);
         tiers.add({ kind, tier: isApplied ? to : tier }, bytes);
       }
@@ -86,29 +108,45 @@ export async function moveTiers(options: MoveOptions): Promise<TierReport> {
     }
     for (const to of [...waiting.keys()]) await send(to);
   }
-  return { isApplied, moves: moves.list(), tiers: tiers.list(), pending };
+  return { isApplied, moves: moves.list(), tiers: tiers.list(), pending, refused };
 }
 
-/** @returns paths of blobs that were removed meanwhile @throws {Outage} */
+/** It was removed meanwhile. */
+const GONE = 'BlobNotFound';
+
+/**
+ * @returns of each blob that was not moved, by its path, the account's code
+ * @throws {Outage} it was not the blob's fault: the account is busy, or this login may not move any
+ */
 async function setTiers(
   { container, prefix, retry }: MoveOptions,
   blobs: readonly TieredBlob[],
   tier: Tier,
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, string>> {
   const clients = blobs.map(({ path }) => container.getBlobClient(prefix + path));
   const { subResponses } = await retry(async () => {
     try {
       const answer = await container.getBlobBatchClient().setBlobsAccessTier(clients, tier);
-      const failed = answer.subResponses.find((one) => one.status >= 400 && one.errorCode !== 'BlobNotFound');
-      if (failed === undefined) return answer;
-      const { status, errorCode = '', statusMessage } = failed;
-      throw new RestError(`${errorCode} ${statusMessage}`, { code: errorCode, statusCode: status });
+      const isAnyMoved = answer.subResponses.some(({ status }) => status < 400);
+      for (const { status, errorCode = '', statusMessage } of answer.subResponses) {
+        if (status < 400 || errorCode === GONE) continue;
+        const fault = blobFault(
+          new RestError(`${errorCode} ${statusMessage}`, { code: errorCode, statusCode: status }),
+        );
+        // Where others of the batch were moved, it is this blob that may not be.
+        const isItsOwn = isAnyMoved && (status === 401 || status === 403);
+        if (fault instanceof Outage && !isItsOwn) throw fault;
+      }
+      return answer;
     } catch (error) {
       throw blobFault(error);
     }
   });
-  return new Set(
-    blobs.flatMap(({ path }, index) => ((subResponses[index]?.status ?? 0) >= 400 ? [path] : [])),
+  return new Map(
+    blobs.flatMap(({ path }, index) => {
+      const { status = 0, errorCode } = subResponses[index] ?? {};
+      return status >= 400 ? [[path, errorCode ?? String(status)] as const] : [];
+    }),
   );
 }
 

@@ -7,8 +7,10 @@ import type { ArchivePlace } from '../listing.ts';
 import type { RehydrateOptions } from './rehydrate.ts';
 import { hasRules, TIERED_KINDS, type TieredBlob } from './tier-rules.ts';
 
-/** Attempts after the first. */
+/** Attempts after the first, through an outage. */
 const RETRIES = 5;
+/** Of one request. */
+const TRIES = 4;
 
 interface TiersOptions {
   readonly plan?: true;
@@ -60,9 +62,15 @@ export function registerTierCommands(archive: Command): void {
     .action(withConfig(rehydrate));
 }
 
-async function tiers(context: CommandContext, { plan, policy, status, json }: TiersOptions): Promise<void> {
+async function tiers(
+  context: CommandContext,
+  { plan, policy, status, json }: TiersOptions,
+): Promise<ExitCode> {
   const { config, clock } = context;
-  if (policy) return printPolicy(context);
+  if (policy) {
+    await printPolicy(context);
+    return EXIT.ok;
+  }
   const [{ moveTiers }, { reportText }, place, retry] = await Promise.all([
     import('./move-tiers.ts'),
     import('./tiers-text.ts'),
@@ -78,6 +86,7 @@ async function tiers(context: CommandContext, { plan, policy, status, json }: Ti
   if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else if (isApplied) process.stderr.write(reportText(report));
   else process.stdout.write(reportText(report));
+  return report.refused.blobs > 0 ? EXIT.failed : EXIT.ok;
 }
 
 async function printPolicy({ config }: CommandContext): Promise<void> {
@@ -144,7 +153,8 @@ const isOffline = ({ tier }: TieredBlob) => tier === 'Archive';
 
 async function placeOf({ config }: CommandContext): Promise<ArchivePlace> {
   const { createContainer } = await import('../../common/blob/container.ts');
-  return { container: createContainer(config), prefix: config.blob.prefix };
+  // Listing takes thousands of requests, and what else is asked may be asked twice.
+  return { container: createContainer(config, { maxTries: TRIES }), prefix: config.blob.prefix };
 }
 
 async function retryOf({ config, logger }: CommandContext) {

@@ -12,7 +12,7 @@ const RIGHT = [
 ] as const;
 
 /** Goes to standard error when something was done, to standard output otherwise. */
-export function reportText({ isApplied, moves, tiers, pending }: TierReport): string {
+export function reportText({ isApplied, moves, tiers, pending, refused }: TierReport): string {
   const numbers = ({ blobs, bytes }: Amount) => [number.format(blobs), number.format(bytes)];
   const style = isApplied ? errorColors : colors;
   const lines = [
@@ -31,6 +31,13 @@ export function reportText({ isApplied, moves, tiers, pending }: TierReport): st
       tiers.map((one) => [one.kind, one.tier ?? 'no tier', ...numbers(one)]),
       style,
     ),
+    ...(refused.blobs === 0
+      ? []
+      : [
+          `${number.format(refused.blobs)} ${refused.blobs === 1 ? 'blob was' : 'blobs were'} not moved, for what the account says of each:`,
+          ...refused.first.map(({ path, code }) => `  ${path}: ${code}`),
+          ...(refused.blobs > refused.first.length ? ['  and so on'] : []),
+        ]),
     ...(pending.blobs === 0
       ? []
       : [`${amountText(pending)} of those in Archive on their way back: see docs/access-tiers.md`]),

@@ -123,3 +123,19 @@ it('after a merge a month is one sequence, or two of which the newer is small', 
       if (rest.length > 0 && chosen !== null) expect(rows(chosen) * 4).toBeLessThan(rows(rest));
     }),
   ));
+
+it('of very many sequences some are merged at a time, the smallest first, until one is left', () => {
+  const overlapping = (index: number): ListedFile => ({
+    ...{ path: `${index}`, bytes: 0, footerBytes: 0, footerSha256: '', sha256: '', digest: '', groups: [] },
+    ...{ rows: index + 1, first: ['t', 'a'], last: ['t', 'z'] },
+  });
+  let files = Array.from({ length: 100 }, (_, index) => overlapping(index));
+  const sizes: number[] = [];
+  for (let chosen = planMerge(files); chosen !== null; chosen = planMerge(files)) {
+    sizes.push(chosen.length);
+    const rows = chosen.reduce((sum, one) => sum + one.rows, 0);
+    files = [...files.filter((one) => !chosen?.includes(one)), { ...overlapping(0), rows }];
+  }
+  expect(Math.max(...sizes)).toBe(32);
+  expect(files.map(({ rows }) => rows)).toEqual([5_050]);
+});

@@ -1,5 +1,5 @@
 /** The cold tier's blobs: whole or not there, the same rows or an error, and one hand at the manifest. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import fc from 'fast-check';
 import { beforeAll, expect, inject, it } from 'vitest';
@@ -49,6 +49,23 @@ it('a file is written once: again with the same rows is the same file, with othe
   expect(await store.writeFile(EVENTS, PATH, inParts(rows))).toEqual(file);
   await expect(store.writeFile(EVENTS, PATH, inParts(rows.slice(1)))).rejects.toThrow(DamagedColdFile);
   expect(await rowsOf(store, file as ListedFile)).toEqual(rows);
+});
+
+it('a file of several blocks is whole, and the same again', async () => {
+  const { store } = newStore();
+  const [row = []] = rows;
+  const [tenant, user] = EVENTS.owner;
+  const attributes = EVENTS.columns.findIndex(({ name }) => name === 'attributes');
+  const large = Array.from({ length: 1_200 }, (_, index) =>
+    row
+      .with(tenant, 'acme')
+      .with(user, `user-${String(index).padStart(5, '0')}`)
+      .with(attributes, { noise: randomBytes(9_000).toString('base64') }),
+  );
+  const file = await store.writeFile(EVENTS, PATH, inParts(large));
+  expect(file?.bytes).toBeGreaterThan(2 * 4 * 1024 * 1024);
+  expect(await rowsOf(store, file as ListedFile)).toEqual(large);
+  expect(await store.writeFile(EVENTS, PATH, inParts(large))).toEqual(file);
 });
 
 it('without rows, or with an error among them, there is no file', async () => {

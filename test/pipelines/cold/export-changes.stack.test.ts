@@ -58,8 +58,13 @@ describe.each([PROFILE_CHANGES, CAMPAIGNS])('$name', (table) => {
     Number(cellOf(table, row, 'offset')) < (next[String(cellOf(table, row, 'source'))] ?? 0);
 
   async function expectToHold(store: ColdStore, next: NextOffsets): Promise<void> {
+    expect((await store.readManifest()).manifest[table.name]).toMatchObject({ pending: null });
+    await expectToHoldBegun(store, next);
+  }
+
+  async function expectToHoldBegun(store: ColdStore, next: NextOffsets): Promise<void> {
     const known = (await store.readManifest()).manifest[table.name];
-    expect(known).toMatchObject({ next, pending: null });
+    expect(known).toMatchObject({ next });
     const files = known.files === null ? [] : (await store.readList(known.files)).files;
     const readers = files.map((file) => ParquetReader.open(table, store.file(file)));
     const found = await Promise.all(
@@ -114,6 +119,54 @@ describe.each([PROFILE_CHANGES, CAMPAIGNS])('$name', (table) => {
       await exportOwned(await store.readManifest(), table, last, { store, client });
     await bringOwnedTogether(await store.readManifest(), table, { store });
     await expectToHold(store, last);
+  });
+
+  it('goes in steps of a bounded size: what was stopped goes on behind the last', async () => {
+    const store = new FailingStore(container, newPrefix());
+    const { client } = ledger;
+    const files: string[] = [];
+    let most = 0;
+    const options = {
+      ...{ store, client, stepRows: 60, fileRows: 25 },
+      onFile: ({ path, rows: count }: { path: string; rows: number }) => {
+        files.push(path);
+        most = Math.max(most, count);
+      },
+    };
+    const all = upTo(9_999, 9_999, 9_999);
+    // Within the third step, behind its file.
+    store.left = 11;
+    await expect(exportOwned(await store.readManifest(), table, all, options)).rejects.toThrow(Outage);
+    store.left = 0;
+    const stopped = await store.readManifest();
+    await expectToHoldBegun(store, stopped.manifest[table.name].next);
+    const begun = await exportOwned(stopped, table, all, options);
+    await expectToHold(store, begun.manifest[table.name].next);
+    await exportOwned(begun, table, all, options);
+    await expectToHold(store, all);
+    // An owner is in one file, however many rows that makes.
+    expect(most).toBeLessThan(60);
+    // None was written again but those of the step that the manifest did not count yet.
+    const again = files.filter((path, index) => files.indexOf(path) !== index);
+    expect(new Set(again.map((path) => path.replace(/(?:\.\d+)?\.parquet$/, ''))).size).toBe(1);
+    await bringOwnedTogether(await store.readManifest(), table, { store });
+    await expectToHold(store, all);
+  });
+
+  it('with a file that is offline stays as it is, and that is told', async () => {
+    const prefix = newPrefix();
+    const store = new ColdStore(container, prefix);
+    const { client } = ledger;
+    await exportOwned(await store.readManifest(), table, upTo(300), { store, client });
+    const held = await exportOwned(await store.readManifest(), table, upTo(300, 300), { store, client });
+    const { files } = held.manifest[table.name];
+    const [file] = files === null ? [] : (await store.readList(files)).files;
+    await container.getBlobClient(prefix + file?.path).setAccessTier('Archive');
+    expect(await bringOwnedTogether(held, table, { store })).toEqual({
+      held,
+      replaced: [],
+      skipped: [{ what: table.name, reason: expect.stringContaining(`archive rehydrate ${file?.path}`) }],
+    });
   });
 
   it('of two at once is ended by one, and the other is told', async () => {

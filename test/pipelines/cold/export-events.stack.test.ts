@@ -4,6 +4,7 @@ import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { loadConfig } from '../../../config/load.ts';
+import { runsOf } from '../../../pipelines/cold/bring-together.ts';
 import { readColdEvents } from '../../../pipelines/cold/cold-reader.ts';
 import { ColdStore } from '../../../pipelines/cold/cold-store.ts';
 import { type ColdRow, compareRows, EVENTS, ownerOf } from '../../../pipelines/cold/cold-table.ts';
@@ -127,6 +128,69 @@ it.each([false, true])('stopped at each write (after it: %s) it ends in the same
   await expectToHold(store, last);
 });
 
+it('some days at a time: what was stopped goes on behind the last step', async () => {
+  const store = new FailingStore(container, newPrefix());
+  const { client } = ledger;
+  const days: string[] = [];
+  const onFile = ({ path }: { path: string }) => {
+    days.push(/day=([\d-]{10})/.exec(path)?.[1] ?? '');
+  };
+  const options = { store, client, onFile, stepRows: 80 };
+  const extent = upTo(28, 10_000);
+  let steps = 0;
+  const onStep = async () => {
+    steps += 1;
+    if (steps === 2) throw new Outage('blob', 'as the test wants it');
+  };
+  const first = exportEvents(await store.readManifest(), extent, { ...options, onStep });
+  await expect(first).rejects.toThrow(Outage);
+  const done = [...days];
+  expect(done.length).toBeGreaterThanOrEqual(2);
+  const through = done.toSorted().at(-1) ?? '';
+  await expectToHold(store, { ...extent, through });
+  // In the middle of a step.
+  store.left = 2;
+  await expect(exportEvents(await store.readManifest(), extent, options)).rejects.toThrow(Outage);
+  store.left = 0;
+  const ended = await exportEvents(await store.readManifest(), extent, { store, client, onFile });
+  expect((ended.manifest.events.through ?? '') > through).toBe(true);
+  expect(ended.manifest.events.through).not.toBe(extent.through);
+  await exportEvents(ended, extent, options);
+  await expectToHold(store, extent);
+  // What the manifest counted was not written again.
+  for (const day of done) expect(days.filter((one) => one === day)).toEqual([day]);
+  // Late rows for days that are there, and new days: the first go with the first step.
+  const late = new ColdStore(container, newPrefix());
+  await exportEvents(await late.readManifest(), upTo(12, 300), { store: late, client });
+  const rest = upTo(50, 10_000);
+  await exportEvents(await late.readManifest(), rest, { store: late, client, stepRows: 1 });
+  await expectToHold(late, rest);
+});
+
+it('a day with very many rows is cut between users, and what stands there of it is taken as it is', async () => {
+  const store = new FailingStore(container, newPrefix());
+  const { client } = ledger;
+  const extent = upTo(12, 500);
+  const options = { store, client, fileRows: 10 };
+  // Behind a day's files: they are there, and nothing counts them.
+  store.left = 2;
+  store.isAfter = true;
+  await expect(exportEvents(await store.readManifest(), extent, options)).rejects.toThrow(Outage);
+  const held = await exportEvents(await store.readManifest(), extent, options);
+  await expectToHold(store, extent);
+  await expectByUser(store);
+  for (const listed of Object.values(held.manifest.events.months)) {
+    const { files } = await store.readList(listed);
+    const byDay = Map.groupBy(files, ({ path }) => /day=[\d-]{10}/.exec(path)?.[0]);
+    for (const own of byDay.values()) {
+      expect(own.length).toBeGreaterThan(1);
+      expect(runsOf(own)).toHaveLength(1);
+    }
+  }
+  await bringMonthsTogether(held, { store });
+  await expectToHold(store, extent);
+});
+
 it('of two at once one ends it, and the other is told', async () => {
   const prefix = newPrefix();
   const { client } = ledger;
@@ -139,4 +203,29 @@ it('of two at once one ends it, and the other is told', async () => {
   expect(outcomes.find((one) => one.status === 'rejected')?.reason).toBeInstanceOf(Fenced);
   const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
   await expectToHold(stores[0], upTo(5 + won, 300));
+});
+
+it('a month with a file that is offline or damaged stays as it is, and holds up no other', async () => {
+  const prefix = newPrefix();
+  const store = new ColdStore(container, prefix);
+  const { client } = ledger;
+  const extent = upTo(40, 500);
+  const held = await exportEvents(await store.readManifest(), extent, { store, client });
+  const [august, september] = Object.values(held.manifest.events.months);
+  const [file] = august === undefined ? [] : (await store.readList(august)).files;
+  const blob = container.getBlockBlobClient(prefix + file?.path);
+  const whole = await blob.downloadToBuffer();
+  await blob.setAccessTier('Archive');
+  const first = await bringMonthsTogether(held, { store });
+  expect(first.skipped).toEqual([
+    { what: 'events 2026-08', reason: expect.stringContaining(`archive rehydrate ${file?.path}`) },
+  ]);
+  expect(first.held.manifest.events.months['2026-08']).toEqual(august);
+  expect(first.held.manifest.events.months['2026-09']).not.toEqual(september);
+  await blob.setAccessTier('Hot');
+  await blob.upload(whole.fill(0, 100, 200), whole.length);
+  const { skipped } = await bringMonthsTogether(first.held, { store });
+  expect(skipped).toEqual([
+    { what: 'events 2026-08', reason: expect.stringMatching(`${file?.path} is damaged`) },
+  ]);
 });

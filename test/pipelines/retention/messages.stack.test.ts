@@ -1,6 +1,6 @@
 /** Messages leave whole, and only when nothing of them is in ClickHouse alone. */
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { letMessagesGo } from '../../../pipelines/retention/messages.ts';
+import { letMessagesGo, letSomeMessagesGo } from '../../../pipelines/retention/messages.ts';
 import { LedgerDatabase } from '../../helpers/ledger-database.ts';
 
 const NOW = Date.UTC(2026, 7, 31, 13);
@@ -102,4 +102,30 @@ it('for a few the tables are not written anew', async () => {
   expect(await letMessagesGo(ledger.client, LAST)).toBe(0);
   expect(await left()).toHaveLength(151);
   expect(await ledger.rows('SELECT * FROM messages_let_go')).toEqual([]);
+});
+
+it('more than are held at once go in several passes, each whole, however few of all they are', async () => {
+  const due = Array.from({ length: 8 }, (_, index) => event(`old-${index}`, 20));
+  const young = Array.from({ length: 350 }, (_, index) => event(`new-${index}`, 1));
+  const torn = [
+    event('torn', 20, { event_id: 'torn' }),
+    event('torn', 2, { event_id: 'torn', campaign_id: 'autumn' }),
+  ];
+  await ledger.insert('events', [...due, ...young, ...torn]);
+  await empty('true');
+  // Three of so many would not be worth while, if they were all.
+  const pass = () => letSomeMessagesGo(ledger.client, LAST, { messagesAtOnce: 3 });
+  const passes = [];
+  for (let isAll = false; !isAll; isAll = passes.at(-1)?.isAll === true) {
+    passes.push(await pass());
+    expect((passes.at(-1)?.messages ?? 0) <= 3).toBe(true);
+    expect(await ledger.rows('SELECT * FROM messages_let_go')).toEqual([]);
+  }
+  expect(passes.length).toBeGreaterThanOrEqual(3);
+  const ids = await left();
+  const gone = passes.reduce((sum, { messages: some }) => sum + some, 0);
+  expect(ids.filter((id) => id.startsWith('old-'))).toHaveLength(8 - gone);
+  expect(gone).toBeGreaterThanOrEqual(6);
+  expect(ids).toContain('torn');
+  expect(ids.filter((id) => id.startsWith('new-'))).toHaveLength(350);
 });

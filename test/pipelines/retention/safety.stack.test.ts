@@ -70,6 +70,18 @@ it('by a manifest that is gone, or an older one, nothing is exported, let go or 
     const plan = await ledger.command('retention', 'plan');
     expect(plan).toMatchObject({ exitCode: 1, stdout: '' });
     expect(plan.stderr).toMatch(reason);
+    const restored = await ledger.command(
+      'archive',
+      'restore',
+      '--to',
+      'clickhouse',
+      '--tenant',
+      'acme',
+      '--user',
+      'ann',
+    );
+    expect(restored.exitCode).toBe(1);
+    expect(restored.stderr).toMatch(reason);
     expect([await coldPaths(), await rowsByDay(ledger)]).toEqual([paths, left]);
   };
   await blob.delete();

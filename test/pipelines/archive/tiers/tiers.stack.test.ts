@@ -16,6 +16,8 @@ import { offlineAmong, startRehydration } from '../../../../pipelines/archive/ti
 import { ColdStore } from '../../../../pipelines/cold/cold-store.ts';
 import { OfflineBlob } from '../../../../pipelines/common/blob/offline.ts';
 import { Outage } from '../../../../pipelines/common/errors.ts';
+import { endpointOf, throughProxy } from '../../../helpers/counting-proxy.ts';
+import { startCuttingProxy } from '../../../helpers/cutting-proxy.ts';
 import { type RecordingServer, startRecordingServer } from '../../../helpers/recording-server.ts';
 
 const MAIN = new URL('../../../../pipelines/main.ts', import.meta.url).pathname;
@@ -204,6 +206,37 @@ it('the command says what it would do, does it, and prints a policy', async () =
   const policy = await ledger(['tiers', '--policy'], rules);
   expect(JSON.parse(policy.stdout)).toMatchObject({ rules: [{ name: 'campaign-ledger-raw' }] });
   expect(policy.stderr).toContain('accessTiers.tracking.archiveAfterDays is left out');
+});
+
+it('blobs that the account will not move are named and hold up no other, nor does a page that fails once', async () => {
+  const stuck = Array.from({ length: 12 }, (_, index) => `${SEGMENTS}${String(index).padStart(2, '0')}.avro`);
+  const parquet = 'tracking/events/month=2026-01/day=2026-01-01-a.parquet';
+  await write([...stuck, `${SEGMENTS}a.avro`, 'undecodable/campaign.feedback/b.avro', parquet]);
+  for (const path of stuck) await blobOf(path).getBlobLeaseClient().acquireLease(-1);
+  const { blob } = await loadConfig({ file: inject('configFile'), env: {} });
+  const proxy = await startCuttingProxy(new URL(endpointOf(blob.connectionString)).origin);
+  let lists = 0;
+  proxy.fate = (_, { url = '' }) => {
+    if (url.includes('comp=list')) lists += 1;
+    return url.includes('comp=list') && lists === 2 ? 503 : 'pass';
+  };
+  const done = await ledger(['tiers'], {
+    CAMPAIGN_LEDGER_ACCESS_TIERS_RAW_COLD_AFTER_DAYS: '0',
+    CAMPAIGN_LEDGER_ACCESS_TIERS_TRACKING_COLD_AFTER_DAYS: '0',
+    CAMPAIGN_LEDGER_BLOB_CONNECTION_STRING: throughProxy(blob.connectionString, proxy),
+  });
+  await proxy.close();
+  for (const path of stuck) await blobOf(path).getBlobLeaseClient().breakLease(0);
+  expect(lists).toBeGreaterThan(2);
+  expect(done.exitCode).toBe(1);
+  expect(done.stderr).toMatch(/^12 blobs were not moved/m);
+  for (const path of stuck.slice(0, 10)) expect(done.stderr).toContain(`\n  ${path}: LeaseIdMissing\n`);
+  expect(done.stderr).not.toContain(stuck[11]);
+  expect(await tiersNow()).toMatchObject({
+    [`${SEGMENTS}a.avro`]: 'Cold',
+    'undecodable/campaign.feedback/b.avro': 'Cold',
+    [parquet]: 'Cold',
+  });
 });
 
 it('needs to read, to list and to write, and no more', async () => {
