@@ -1,4 +1,5 @@
 /** A report made again: the same, whatever has come and gone since; or it says why it is not. And its formats, by readers that are not ours. */
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -73,6 +74,16 @@ describe('formats', () => {
       expect(validate(made), JSON.stringify(validate.errors)).toBe(true);
       expect(validate({ ...made, records: [{ ...made.records[0], sent_at: 'noon' }] })).toBe(false);
     }
+  });
+
+  it('the digest is what its description says', async () => {
+    const { report: header, records, profile_versions } = JSON.parse(await readFile(first, 'utf8'));
+    const inOrder = (_key: string, value: unknown): unknown =>
+      value === null || typeof value !== 'object' || Array.isArray(value)
+        ? value
+        : Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const lines = [...records, ...profile_versions].map((one) => `${JSON.stringify(one, inOrder)}\n`);
+    expect(header.digest).toBe(`sha256:${createHash('sha256').update(lines.join('')).digest('hex')}`);
   });
 
   it('NDJSON says the same, line by line, every version before the record that names it', async () => {
