@@ -12,8 +12,10 @@ import {
 import { assertGrown, isNew, isWithin } from '../../../pipelines/cold/exported.ts';
 import { coldRowOf, ownerOfRow } from '../../../pipelines/cold/row-binary.ts';
 import { selectColdRows } from '../../../pipelines/cold/select-rows.ts';
+import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
 import { sortedRows } from '../../helpers/cold-rows.ts';
 import { dayText, insertRows, isEventIn, plausible, SOURCES } from '../../helpers/cold-table-rows.ts';
+import { startCuttingProxy } from '../../helpers/cutting-proxy.ts';
 import { LedgerDatabase } from '../../helpers/ledger-database.ts';
 
 const EVERYTHING = { sql: 'true', parameters: {} };
@@ -64,6 +66,21 @@ describe.each([EVENTS, PROFILE_CHANGES, CAMPAIGNS].map((table) => [table.name, t
     });
   },
 );
+
+it('come while ClickHouse is still reading: of a large day nothing would come before the time limit', async () => {
+  const proxy = await startCuttingProxy(ledger.config.clickhouse.url);
+  const asked: (string | null)[] = [];
+  proxy.fate = (_, { url = '' }) => {
+    asked.push(new URL(url, proxy.url).searchParams.get('wait_end_of_query'));
+    return 'pass';
+  };
+  const clickhouse = { ...ledger.config.clickhouse, url: proxy.url };
+  const client = createClickHouse({ ...ledger.config, clickhouse });
+  await Array.fromAsync(selectColdRows(client, EVENTS, EVERYTHING));
+  await client.close();
+  await proxy.close();
+  expect(asked).toEqual(['0']);
+});
 
 describe('what is exported', () => {
   const rows = sampled(EVENTS, 300);
