@@ -73,7 +73,11 @@ export interface MadeDocument {
   readonly extraVersions?: number;
 }
 
-export function shopDocument({ records: count, days = 150, extraVersions = 0 }: MadeDocument): ReportDocument {
+export function shopDocument({
+  records: count,
+  days = 150,
+  extraVersions = 0,
+}: MadeDocument): ReportDocument {
   const random = randomFrom(7);
   const span = days * DAY;
   const history = historyOf(span, extraVersions);

@@ -9,7 +9,15 @@ import { Survey } from './html/survey.ts';
 import { POLICY, render, SCRIPT, STYLE } from './html/templates.ts';
 import { timelineView } from './html/timeline.ts';
 import { versionView } from './html/version-view.ts';
-import { channelText, countText, exactTime, monthText, numberText, profileText } from './html/words.ts';
+import {
+  channelText,
+  countText,
+  exactTime,
+  monthText,
+  numberText,
+  plainTime,
+  profileText,
+} from './html/words.ts';
 
 export function* formatHtml(report: ReportDocument): Generator<string> {
   const { versions, today } = report;
@@ -69,11 +77,11 @@ function headView({ header, versions, today }: ReportDocument, survey: Survey) {
     style: STYLE,
     header,
     range: rangeText(header),
-    knownAt: header.known_at === null ? null : exactTime(header.known_at),
+    knownAt: header.known_at === null ? null : plainTime(header.known_at),
     made: exactTime(header.generated_at),
     today: {
-      text: today.status === 'found' ? profileText(today) : profileText(today),
-      since: today.valid_from === null ? null : exactTime(today.valid_from),
+      text: profileText(today),
+      since: today.valid_from === null ? null : plainTime(today.valid_from),
       target: today.valid_from === null ? null : at === -1 ? 'today' : String(at),
     },
     counts: [
@@ -87,8 +95,8 @@ function headView({ header, versions, today }: ReportDocument, survey: Survey) {
 
 function rangeText({ from, to }: ReportHeader): string {
   if (from === null && to === null) return 'All time';
-  if (from === null) return `Before ${exactTime(to as string)}`;
-  return to === null ? `From ${exactTime(from)} on` : `From ${exactTime(from)} to before ${exactTime(to)}`;
+  if (from === null) return `Before ${plainTime(to as string)}`;
+  return to === null ? `From ${plainTime(from)} on` : `From ${plainTime(from)} to before ${plainTime(to)}`;
 }
 
 function filtersView(survey: Survey) {

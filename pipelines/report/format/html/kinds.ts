@@ -13,9 +13,20 @@ export const MARK_NAMES: Readonly<Record<Mark, string>> = {
   converted: 'converted',
   refused: 'unsubscribed, blocked, deleted, complained',
   failed: 'bounced, dropped',
-  machine: 'by a machine',
+  machine: 'done by a machine',
   other: 'other',
 };
+
+/** In the order in which the legend explains them. */
+export const LEGEND: readonly Mark[] = [
+  'opened',
+  'clicked',
+  'converted',
+  'refused',
+  'failed',
+  'machine',
+  'other',
+];
 
 const FEEDBACK_MARKS: ReadonlyMap<string, Mark> = new Map<string, Mark>([
   ['OPENED', 'opened'],

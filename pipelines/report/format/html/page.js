@@ -21,7 +21,8 @@ const readRows = once((index) => {
 const today = { index: document.body.dataset.today, text: document.body.dataset.todayText };
 
 function profileOf(record) {
-  return { index: record.dataset.p, text: record.dataset.pt };
+  const { p: index, pt } = record.dataset;
+  return { index, text: pt ?? document.getElementById(`v-${index}`).firstChild.textContent };
 }
 
 function rowsOf({ index }) {
@@ -65,15 +66,15 @@ function profileRow(key, path, { columns, then }) {
   const row = make('tr');
   row.append(path.cloneNode(true));
   const own = then.get(key);
-  for (const { rows, isThen, of } of columns) {
+  for (const { rows, isThen } of columns) {
     const other = rows.get(key);
     const isDifferent = other?.value !== own?.value;
     const cell = make('td', isThen ? 'then' : isDifferent ? 'differs' : 'alike');
     if (other === undefined) cell.append(make('span', 'absent', ABSENT));
     else cell.append(...other.text.cloneNode(true).childNodes);
     if (isDifferent) {
-      row.classList.add(of === today ? 'now' : 'since');
-      cell.append(' ', make('span', 'tag', of === today ? 'different today' : 'changed'));
+      row.classList.add('differing');
+      cell.append(' ', make('span', 'tag', 'different'));
     }
     row.append(cell);
   }
@@ -139,7 +140,7 @@ function filter() {
 function say(count, controls) {
   const used = controls
     .filter(({ value }) => value !== '')
-    .map((control) => `${nameOf(control)} “${valueOf(control)}”`);
+    .map((control) => `${nameOf(control)} “${chosenOf(control)}”`);
   const number = (value) => Number(value).toLocaleString('en-US');
   shown.textContent =
     used.length === 0
@@ -152,7 +153,7 @@ function nameOf(control) {
   return control.closest('label').firstChild.textContent.trim().toLowerCase();
 }
 
-function valueOf(control) {
+function chosenOf(control) {
   return control.selectedOptions === undefined
     ? control.value
     : control.selectedOptions[0].textContent.replace(/ \([\d,]+\)$/, '');
@@ -192,6 +193,14 @@ function show(record) {
   record.scrollIntoView({ block: 'center' });
   record.querySelector('summary').focus({ preventScroll: true });
 }
+
+/** A mark says what it stands for once it is pointed at: thousands of titles would be as many elements. */
+document.querySelector('.picture')?.addEventListener('pointerover', ({ target }) => {
+  if (target.dataset.title === undefined || target.firstChild !== null) return;
+  const title = document.createElementNS('http://www.w3.org/2000/svg', 'title');
+  title.textContent = target.dataset.title;
+  target.append(title);
+});
 
 /** Browsers differ in whether a link opens what it leads into. */
 document.addEventListener('click', ({ target }) => {
@@ -240,5 +249,5 @@ function once(action) {
 }
 
 form.hidden = false;
-// A browser that comes back to the page has kept what stood in the controls.
-filter();
+// A browser that comes back to the page may have kept what stood in the controls.
+if ([...form.elements].some(({ value }) => value !== '')) filter();

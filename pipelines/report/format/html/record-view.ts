@@ -10,6 +10,7 @@ import {
   exactTime,
   minuteText,
   numberText,
+  plainTime,
   profileText,
   typeText,
   weekdayText,
@@ -42,7 +43,6 @@ export function recordView(record: ReportRecord, { number, survey, rows, previou
     sentAt: record.sent_at,
     day: weekdayText(record.sent_at),
     minute: minuteText(record.sent_at),
-    exact: exactTime(record.sent_at),
     name: campaign.name ?? campaign.campaign_id,
     subject: campaign.subject,
     channelName: channelText(campaign.channel),
@@ -93,7 +93,10 @@ function entriesOf(record: ReportRecord, rows: ProfileRows) {
 }
 
 function when({ sent_at }: ReportRecord, { occurred_at }: DeliveryEntry | FeedbackEntry) {
-  return { exact: exactTime(occurred_at), delay: delayText(sent_at, occurred_at) };
+  return {
+    exact: exactTime(occurred_at),
+    delay: occurred_at === sent_at ? null : delayText(sent_at, occurred_at),
+  };
 }
 
 /** Of a link its address, where it may be followed. */
@@ -119,7 +122,7 @@ function profileView(ref: ProfileRef, rows: ProfileRows) {
     text: profileText(ref),
     /** The place of its version in the page. */
     index: rows.indexOf(ref),
-    since: ref.valid_from === null ? null : exactTime(ref.valid_from),
+    since: ref.valid_from === null ? null : plainTime(ref.valid_from),
   };
 }
 

@@ -9,8 +9,14 @@ const TEMPLATES = ['head', 'timeline', 'filters', 'record', 'change', 'version',
 type Template = (typeof TEMPLATES)[number];
 
 const eta = new Eta({ escapeFunction: escapeHtml });
-// Without its indentation, which in a record's template would be a quarter of a long page.
-for (const name of TEMPLATES) eta.loadTemplate(`@${name}`, textOf(`${name}.eta`).replace(/^[ \t]+/gm, ''));
+// Without indentation and line ends between tags: in a long page they would be as many nodes as there are elements.
+for (const name of TEMPLATES)
+  eta.loadTemplate(
+    `@${name}`,
+    textOf(`${name}.eta`)
+      .replace(/^[ \t]+/gm, '')
+      .replaceAll('>\n<', '><'),
+  );
 
 /** Every value that a template prints is escaped; `view` is what it calls `it`. */
 export function render(template: Template, view: object): string {

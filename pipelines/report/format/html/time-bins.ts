@@ -37,9 +37,15 @@ export class TimeBins {
     return this.#first > this.#last ? null : [this.#first, this.#last];
   }
 
-  /** Oldest first. */
-  bins(series: string): Bin[] {
-    return [...(this.#series.get(series)?.values() ?? [])].sort((a, b) => a.first - b.first);
+  /**
+   * Oldest first.
+   * @param together how many spans are told as one, where what is drawn of each takes more room
+   */
+  bins(series: string, together = 1): Bin[] {
+    const bins = new Map<number, Bin>();
+    for (const [index, bin] of this.#series.get(series) ?? [])
+      addTo(bins, Math.floor(index / together), { ...bin });
+    return [...bins.values()].sort((a, b) => a.first - b.first);
   }
 
   #double(): void {

@@ -4,14 +4,14 @@ import {
   type SymbolType,
   symbol,
   symbolCircle,
-  symbolDiamond,
+  symbolDiamond2,
   symbolSquare,
   symbolStar,
   symbolTimes,
   symbolTriangle2,
 } from 'd3-shape';
 import type { ReportedVersion } from '../../report.ts';
-import { MARK_NAMES, MARKS, type Mark } from './kinds.ts';
+import { LEGEND, MARK_NAMES, MARKS, type Mark } from './kinds.ts';
 import { changesBetween, type ProfileRows } from './profile-rows.ts';
 import { type Survey, seriesOf } from './survey.ts';
 import type { Bin } from './time-bins.ts';
@@ -26,6 +26,8 @@ const SEND_LINE = 22;
 const REACTION_LINE = 30;
 /** Campaigns with fewer messages than these share one lane. */
 const MOST_LANES = 40;
+/** A mark is wider than a bar: as many bins share one. */
+const MARK_BINS = 2;
 const DAY = 86_400_000;
 
 /** Area in square pixels of a mark for one, a few, and many. */
@@ -34,7 +36,7 @@ const SHAPES: Readonly<Record<Mark, { readonly type: SymbolType; readonly scale:
   machine: { type: symbolCircle, scale: 0.8 },
   other: { type: symbolTriangle2, scale: 0.7 },
   opened: { type: symbolCircle, scale: 1.5 },
-  clicked: { type: symbolDiamond, scale: 1 },
+  clicked: { type: symbolDiamond2, scale: 0.9 },
   converted: { type: symbolStar, scale: 1.2 },
   refused: { type: symbolSquare, scale: 1 },
   failed: { type: symbolTimes, scale: 1 },
@@ -62,10 +64,12 @@ export function timelineView({ survey, versions, rows }: TimelineInput) {
     height: bottom + AXIS,
     bottom,
     shapes: shapes(),
-    legend: MARKS.filter((mark) => survey.marks.has(mark))
-      .toReversed()
-      .map((mark) => ({ mark, name: MARK_NAMES[mark] })),
+    legend: LEGEND.filter((mark) => survey.marks.has(mark)).map((mark) => ({
+      mark,
+      name: MARK_NAMES[mark],
+    })),
     ticks: ticksOf(x),
+    isDense: versions.length > 12,
     periods: periodsOf({ versions, rows, x }),
     lanes: lanes.map((lane, index) => ({
       ...lane,
@@ -81,13 +85,13 @@ export function timelineView({ survey, versions, rows }: TimelineInput) {
         };
       }),
       marks: MARKS.flatMap((mark) =>
-        survey.bins.bins(seriesOf(lane.series, mark)).map((bin) => ({
+        survey.bins.bins(seriesOf(lane.series, mark), MARK_BINS).map((bin) => ({
           x: place(x, bin),
           y: BAND + index * LANE + REACTION_LINE,
           shape: `m-${mark}-${bin.count === 1 ? 0 : bin.count < 5 ? 1 : 2}`,
           mark,
           record: bin.record,
-          title: markTitle(bin, mark === 'machine' ? 'by a machine' : MARK_NAMES[mark]),
+          title: markTitle(bin, MARK_NAMES[mark]),
         })),
       ),
     })),
@@ -160,7 +164,7 @@ function periodsOf({ versions, rows, x }: Pick<TimelineInput, 'versions' | 'rows
     const previous = versions[index - 1];
     const changes =
       previous === undefined ? [] : changesBetween(rows.of(previous.attributes), rows.of(version.attributes));
-    const hasRoom = end - start > 3.5 && start - labelled > 3.5;
+    const hasRoom = start - labelled > 3.5 && start < 97;
     if (hasRoom) labelled = start;
     return {
       index,

@@ -1,7 +1,7 @@
 /** One profile version as version.eta prints it: all of it, what had changed, and what is different today. */
 import type { ProfileToday, ReportedVersion } from '../../report.ts';
 import { changesBetween, type ProfileRows } from './profile-rows.ts';
-import { exactTime, profileText } from './words.ts';
+import { plainTime, profileText } from './words.ts';
 
 export interface VersionPlace {
   readonly index: number | 'today';
@@ -24,9 +24,9 @@ export function versionView(version: Shown, { index, previous, today, rows }: Ve
     label: `v${version.version}`,
     isToday,
     from: version.valid_from,
-    fromText: exactTime(version.valid_from),
+    fromText: plainTime(version.valid_from),
     to: version.valid_to ?? null,
-    toText: version.valid_to == null ? null : exactTime(version.valid_to),
+    toText: version.valid_to == null ? null : plainTime(version.valid_to),
     previous: previous === undefined ? null : `v${previous.version}`,
     changes: previous === undefined ? [] : changesBetween(rows.of(previous.attributes), own),
     todayText: profileText(today),

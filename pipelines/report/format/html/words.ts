@@ -51,6 +51,11 @@ export function exactTime(iso: string): string {
   return `${dayText(iso)}, ${new Date(iso).toISOString().slice(-13, -1)}`;
 }
 
+/** As exact as it has to be: `11 Aug 2026, 09:14` where it is a whole minute. */
+export function plainTime(iso: string): string {
+  return Date.parse(iso) % 60_000 === 0 ? dayAndMinute(iso) : exactTime(iso);
+}
+
 /** How long after another time, or before it, in the units that a person would say: `3 h 26 min later`. */
 export function delayText(from: string, to: string): string {
   const milliseconds = Date.parse(to) - Date.parse(from);
