@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { browserStep } from './setup/browser.mjs';
 import { inTools, packagesInLock, toolsDir } from './setup/checkout.mjs';
 import { findJava, javaStep } from './setup/java.mjs';
 import { kafkaClientStep } from './setup/kafka-client.mjs';
@@ -14,7 +15,8 @@ import { canInstall, describeMissing, install } from './setup/system-packages.mj
 
 // This file and those it imports run on any Node from 16 on, with nothing installed: built-in modules only.
 
-const STEPS = ['node', 'packages', 'client', 'java', 'kafka'];
+/** In their order. All but the last are what commands need; the tests have use for that as well. */
+export const STEPS = ['node', 'packages', 'client', 'java', 'kafka', 'browser'];
 
 /** Set-up cannot be done on this machine as it is. The message is for a person. */
 class CannotSetUp extends Error {}
@@ -36,7 +38,14 @@ export async function setUp({ upTo = 'kafka' } = {}) {
 }
 
 function stepsUpTo(upTo, node) {
-  const all = [nodeStep(node), packagesStep(node), kafkaClientStep(node), javaStep(), kafkaJarsStep()];
+  const all = [
+    nodeStep(node),
+    packagesStep(node),
+    kafkaClientStep(node),
+    javaStep(),
+    kafkaJarsStep(),
+    browserStep(),
+  ];
   return all.slice(0, STEPS.indexOf(upTo) + 1);
 }
 
@@ -123,7 +132,7 @@ export function failSetUp(error) {
 /** Prints each step and what it would do. @returns whether all is there */
 async function check() {
   let isAll = true;
-  for (const step of stepsUpTo('kafka', chooseNode())) {
+  for (const step of stepsUpTo(STEPS.at(-1), chooseNode())) {
     const isReady = step.isReady();
     isAll &&= isReady;
     const needs = isReady ? [] : await step.needs();
@@ -137,11 +146,11 @@ async function check() {
 
 const USAGE = `usage: npm run setup [-- --check]
   --check        print what would be done, do nothing; exit 0 when all is there, else 3
-  --up-to STEP   stop after one of: ${STEPS.join(' ')} (default kafka, the last)
+  --up-to STEP   stop after one of: ${STEPS.join(' ')} (default ${STEPS.at(-1)}, the last)
 `;
 
 async function main(args) {
-  const upTo = args[0] === '--up-to' ? args[1] : 'kafka';
+  const upTo = args[0] === '--up-to' ? args[1] : STEPS.at(-1);
   if (args[0] === '--check' && args.length === 1) process.exit((await check()) ? 0 : 3);
   if (!STEPS.includes(upTo) || ![0, 2].includes(args.length)) {
     process.stderr.write(USAGE);

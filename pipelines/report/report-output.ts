@@ -13,6 +13,7 @@ export const FORMATS = {
   json: async () => (await import('./format/json.ts')).formatJson,
   ndjson: async () => (await import('./format/json.ts')).formatNdjson,
   csv: async () => (await import('./format/csv.ts')).formatCsv,
+  html: async () => (await import('./format/html.ts')).formatHtml,
   table: async () => (await import('./format/table.ts')).formatTable,
 } as const satisfies Record<string, () => Promise<Format>>;
 
