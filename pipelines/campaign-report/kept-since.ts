@@ -13,9 +13,7 @@ const BLOB_TIMEOUT_MS = 5_000;
  * @returns milliseconds; null: nothing has left
  */
 export async function readKeptSince(config: Config, now: number): Promise<number | null> {
-  const last = await readLastGone(config).catch(() =>
-    lastExpiredDay(config.retention.messages.ttlDays, now),
-  );
+  const last = await readLastGone(config).catch(() => lastExpiredDay(config.retention.messages.ttlDays, now));
   return last === null ? null : startOf(last) + DAY_MS;
 }
 

@@ -48,14 +48,14 @@ function textOf(quoted: string): string {
 
 /** @param text of one value of such JSON, as ClickHouse prints it */
 export function unquoted(text: string): JsonValue {
-  return valueOf(JSON.parse(text) as JsonValue);
+  return plainValue(JSON.parse(text) as JsonValue);
 }
 
-function valueOf(value: JsonValue): JsonValue {
+function plainValue(value: JsonValue): JsonValue {
   if (typeof value === 'string') return value.startsWith('#') ? parseJson(value.slice(1)) : textOf(value);
-  if (Array.isArray(value)) return value.map(valueOf);
+  if (Array.isArray(value)) return value.map(plainValue);
   if (!isJsonObject(value)) return value;
   const object = emptyObject();
-  for (const [key, member] of Object.entries(value)) object[textOf(key)] = valueOf(member);
+  for (const [key, member] of Object.entries(value)) object[textOf(key)] = plainValue(member);
   return object;
 }

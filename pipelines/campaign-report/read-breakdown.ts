@@ -2,7 +2,13 @@
 import { FIGURE_COLUMNS, type Figures, figuresIn, type Row, ratesOf } from './figures.ts';
 import { GROUP_KEYS, type Group, groupOf, OTHERS } from './group.ts';
 import { quotedKey, quotedSql, unquotedKey } from './quoted-json.ts';
-import { ask, type CampaignQuestion, type CampaignReader, messagesSql, parametersOf } from './read-campaign.ts';
+import {
+  ask,
+  type CampaignQuestion,
+  type CampaignReader,
+  messagesSql,
+  parametersOf,
+} from './read-campaign.ts';
 import type { Breakdown, Counted, CountedGroup, Flow, Side } from './report.ts';
 
 /** Values that are groups of their own, on either side; what is no value always is one. */
