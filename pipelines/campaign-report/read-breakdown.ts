@@ -65,26 +65,20 @@ const SPECIAL = `['${GROUP_KEYS.noneYet}', '${GROUP_KEYS.deleted}', '${GROUP_KEY
 /** A value may be a megabyte, and is compared and joined many times: its hash stands for it. */
 const ID = `if(has(${SPECIAL}, key), key, hex(SHA256(key)))`;
 
-/** The value as quoted JSON; an empty text where there is none. A whole number also is a place in a list, from 0 as in a JSON pointer. */
-function extractSql(path: readonly string[]): string {
-  return path.reduce((value, key, depth) => {
-    const member = `JSONExtractRaw(${value}, {key${depth}:String})`;
-    if (!isPlace(key)) return member;
-    return `if(startsWith(${value}, '['), JSONExtractRaw(${value}, {place${depth}:UInt32}), ${member})`;
-  }, quotedSql('attributes'));
-}
+/**
+ * The value as quoted JSON; an empty text where there is none. Key by key: in a list a whole number is a place, from 0 as
+ * in a JSON pointer, and nothing else is one.
+ */
+const VALUE = `arrayFold(
+    (value, key, place) -> multiIf(NOT startsWith(value, '['), JSONExtractRaw(value, key), place = 0, '', JSONExtractRaw(value, place)),
+    {keys:Array(String)}, {places:Array(UInt32)}, ${quotedSql('attributes')})`;
 
-function isPlace(key: string): boolean {
-  return /^(?:0|[1-9]\d{0,8})$/.test(key);
-}
-
-function pathParameters(path: readonly string[]): Record<string, string | number> {
-  return Object.fromEntries(
-    path.flatMap((key, depth): [string, string | number][] => [
-      [`key${depth}`, quotedKey(key)],
-      ...(isPlace(key) ? [[`place${depth}`, Number(key) + 1] satisfies [string, number]] : []),
-    ]),
-  );
+/** Places from 1, as ClickHouse counts; 0: the key is none. */
+function pathParameters(path: readonly string[]) {
+  return {
+    keys: path.map(quotedKey),
+    places: path.map((key) => (/^(?:0|[1-9]\d{0,8})$/.test(key) ? Number(key) + 1 : 0)),
+  };
 }
 
 /** Versions of the recipients' profiles. Users without a message are not read: the table is sorted by user. */
@@ -115,7 +109,7 @@ function joinedSql(question: BreakdownQuestion, group: 'key' | typeof ID): strin
         (
           SELECT user_id, valid_from,
             multiIf(deleted, '${GROUP_KEYS.deleted}', value = '', '${GROUP_KEYS.absent}', concat('${GROUP_KEYS.value}', value)) AS key
-          FROM (${versionsSql(question, `user_id, valid_from, deleted, ${extractSql(question.path)} AS value`)})
+          FROM (${versionsSql(question, `user_id, valid_from, deleted, ${VALUE} AS value`)})
         )
       )
       GROUP BY user_id

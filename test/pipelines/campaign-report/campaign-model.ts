@@ -133,7 +133,7 @@ export interface Question {
 
 type Message = readonly EventRow[];
 
-function sentAt(message: Message): number {
+export function sentAt(message: Message): number {
   const times = (some: Message) => some.map(({ occurredAt }) => occurredAt);
   const sends = times(message.filter(({ type }) => type === 'SENT'));
   const deliveries = times(message.filter(({ kind }) => kind === 'delivery'));
