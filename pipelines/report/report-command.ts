@@ -1,6 +1,7 @@
-/** `report`: what a user got, what came of it, and who the user was each time; and the same again. */
+/** `report`: what a user got, what came of it, and who the user was each time; the same again; and what came of a campaign. */
 import { type Command, Option } from 'commander';
 import type { Priority } from '../archive/tiers/rehydrate.ts';
+import { registerCampaignReport } from '../campaign-report/campaign-command.ts';
 import { type CommandContext, type ExitCode, withConfig } from '../command-context.ts';
 import { OfflineBlob } from '../common/blob/offline.ts';
 import { Outage, UsageError } from '../common/errors.ts';
@@ -51,6 +52,7 @@ export function registerReportCommand(program: Command): void {
       'only what had been recorded by then: events, profile changes and names of campaigns',
     );
   withSourceOptions(withOutputOptions(user)).action(withConfig(reportUser));
+  registerCampaignReport(report);
 
   const rerun = report
     .command('rerun')

@@ -1,5 +1,6 @@
 /** The report as CSV (RFC 4180): a row for each event, with the message it belongs to and the profile of its time. */
 import { stringify } from 'csv-stringify/sync';
+import { formulaSafe } from '../../common/formula-safe.ts';
 import { canonicalJson, type JsonValue } from '../../profiles/fold/json-value.ts';
 import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, ReportRecord } from '../report.ts';
 
@@ -33,11 +34,6 @@ export const CSV_COLUMNS = [
 ] as const;
 
 const LINES_AT_ONCE = 500;
-/**
- * Spreadsheets run a cell that begins like this as a formula, and what users and campaigns are called is not ours to
- * trust: such text gets an apostrophe in front. https://owasp.org/www-community/attacks/CSV_Injection
- */
-const FORMULA = /^[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20]/;
 
 type Cell = string | number | boolean | null;
 
@@ -58,12 +54,8 @@ export function* formatCsv(report: ReportDocument): Generator<string> {
 function lines(rows: readonly (readonly Cell[])[]): string {
   return stringify(rows as Cell[][], {
     record_delimiter: '\r\n',
-    cast: { string: inert, boolean: String },
+    cast: { string: formulaSafe, boolean: String },
   });
-}
-
-function inert(text: string): string {
-  return FORMULA.test(text) ? `'${text}` : text;
 }
 
 function* rowsOf(

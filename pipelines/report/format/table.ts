@@ -1,15 +1,9 @@
 /** The report for a person at a terminal: what was sent, what came of it, and who the user was each time. */
 import { colors } from '../../common/colors.ts';
+import { printable } from '../../common/printable.ts';
 import { textTable } from '../../common/text-table.ts';
 import { canonicalJson } from '../../profiles/fold/json-value.ts';
 import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, ReportRecord } from '../report.ts';
-
-/** Escape sequences and other control characters in a name or link must not reach the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    character === '\u200d' ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
 
 function minute(time: string): string {
   return `${time.slice(0, 10)} ${time.slice(11, 16)}`;
