@@ -1,7 +1,7 @@
 /** What the cold tier has of a user. */
 import type { ArchivePlace } from '../archive/listing.ts';
 import { coldRowsOf, readColdEvents } from '../cold/cold-reader.ts';
-import { ColdBlobGone, ColdStore } from '../cold/cold-store.ts';
+import { ColdBlobGone, ColdStore, type HeldManifest } from '../cold/cold-store.ts';
 import { type ColdRow, PROFILE_CHANGES } from '../cold/cold-table.ts';
 import type { Extent } from '../cold/exported.ts';
 import { assertReaches } from '../cold/let-go.ts';
@@ -29,6 +29,8 @@ export interface ColdQuestion {
   readonly hasBase: boolean;
   /** Handed events as they come, in no order; some may come twice. */
   readonly onEvents: (rows: readonly ColdRow[]) => void;
+  /** Reads the manifest, no earlier than it is asked for, and maybe for others as well; it then counts in no report. */
+  readonly manifest?: () => Promise<HeldManifest>;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface ColdQuestion {
  */
 export async function readCold(
   { container, prefix }: ArchivePlace,
-  { user, letGo, hasBase, onEvents }: ColdQuestion,
+  { user, letGo, hasBase, onEvents, manifest: readManifest }: ColdQuestion,
 ): Promise<ColdRows> {
   const files = new Set<string>();
   let [requests, bytes, events] = [0, 0, 0];
@@ -63,7 +65,7 @@ export async function readCold(
     return changes;
   };
   try {
-    let { manifest, etag } = await store.readManifest();
+    let { manifest, etag } = await (readManifest?.() ?? store.readManifest());
     assertReaches(manifest, letGo);
     const changes = await readAll(manifest).catch(async (error: unknown) => {
       if (!(error instanceof ColdBlobGone)) throw error;

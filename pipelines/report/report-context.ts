@@ -11,6 +11,13 @@ import type { ReportContext } from './user-report.ts';
 /** A report only reads: it may ask again. */
 const BLOB_TRIES = 3;
 
+export interface ContextOptions {
+  readonly clock: Clock;
+  readonly isLocalOnly: boolean;
+  /** To ClickHouse. */
+  readonly maxOpenConnections?: number;
+}
+
 /**
  * Does not connect: the first requests do. The registry is asked only where there is something that ClickHouse does not
  * have yet.
@@ -18,7 +25,7 @@ const BLOB_TRIES = 3;
  */
 export function openReportContext(
   config: Config,
-  { clock, isLocalOnly }: { readonly clock: Clock; readonly isLocalOnly: boolean },
+  { clock, isLocalOnly, maxOpenConnections }: ContextOptions,
 ): { readonly context: ReportContext; close(): Promise<void> } {
   const blob = isLocalOnly
     ? null
@@ -27,7 +34,7 @@ export function openReportContext(
         config,
         schemas: new WriterSchemas({ settings: config.schemaRegistry, clock }),
       };
-  const clickhouse = createClickHouse(config);
+  const clickhouse = createClickHouse(config, maxOpenConnections === undefined ? {} : { maxOpenConnections });
   return {
     context: {
       clickhouse,

@@ -1,6 +1,10 @@
 /** One user's report over all campaigns: out of ClickHouse, the cold tier, and the segments that are in neither. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../../config/schema.ts';
+import type { HeadPosition } from '../archive/head-positions.ts';
 import type { ArchivePlace } from '../archive/listing.ts';
+import type { HeldManifest } from '../cold/cold-store.ts';
+import type { Extent } from '../cold/exported.ts';
 import { readLetGo } from '../cold/let-go.ts';
 import { partitionKey } from '../common/batch.ts';
 import type { WriterSchemas } from '../common/registry/writer-schemas.ts';
@@ -42,6 +46,12 @@ export interface UserReportRequest extends UserKey {
   readonly generatedAt: number;
   /** Of an earlier report that is to be made again. */
   readonly pin?: readonly PinnedPartition[];
+  /** Ends the work; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Of the user's events that are read, in whatever range: with more there is no report but `TooManyEvents`. */
+  readonly maxEvents?: number;
+  /** Told of events as they are read, those that are not in the range too. */
+  readonly onEvent?: () => void;
 }
 
 export interface ReportContext extends ReportReader {
@@ -51,12 +61,23 @@ export interface ReportContext extends ReportReader {
   readonly readClock?: () => Promise<RecordedBy>;
   /** How far the pipelines are, read no earlier than it is asked for; left out: each report reads it. */
   readonly positions?: () => Promise<PipelinePositions>;
+  /** What ClickHouse lets go, on the same terms. */
+  readonly letGo?: () => Promise<Extent>;
 }
 
 export interface BlobContext {
   readonly place: ArchivePlace;
   readonly config: Pick<Config, 'kafka' | 'validation'>;
   readonly schemas: WriterSchemas;
+  /** How far the archive is, read no earlier than it is asked for; left out: each report reads it. */
+  readonly heads?: () => Promise<HeadPosition[]>;
+  /** What the cold tier holds, on the same terms. */
+  readonly manifest?: () => Promise<HeldManifest>;
+}
+
+/** The user has more events than the report was to have. */
+export class TooManyEvents extends Error {
+  override readonly name = 'TooManyEvents';
 }
 
 /** An earlier report cannot be made again, as what it stood on is not there. */
@@ -102,8 +123,14 @@ async function report(
   const pin = new Pin(request.pin);
   const isWanted = (row: Placed & { readonly recordedAt: number }): boolean =>
     (knownAt === null || row.recordedAt <= knownAt) && pin.admits(row);
+  const { signal, maxEvents = Number.POSITIVE_INFINITY, onEvent } = request;
+  let read = 0;
   const add = (event: ReportEvent): void => {
+    signal?.throwIfAborted();
+    read += 1;
+    if (read > maxEvents) throw new TooManyEvents(`the user has more than ${maxEvents} events`);
     if (isWanted(event)) stage.add(event);
+    onEvent?.();
   };
 
   // What is below the positions is in ClickHouse, or has left it for the cold tier, whose manifest is read afterwards; what
@@ -111,14 +138,14 @@ async function report(
   // copies like others.
   const [positions, heads] = await Promise.all([
     context.positions?.() ?? readPositions(context),
-    blob === null ? [] : readHeads(blob),
+    blob === null ? [] : (blob.heads?.() ?? readHeads(blob)),
   ]);
   const wanted = pinned(pin, positions, blob === null ? [] : rangesBehind(blob, { heads, positions }));
   assertReachable(request.pin ?? [], { positions, wanted });
   const [events, ownChanges, letGo] = await Promise.all([
     addEvents(context, user, add),
     readProfileChanges(context, user),
-    readLetGo(context.clickhouse, context.database),
+    context.letGo?.() ?? readLetGo(context.clickhouse, context.database),
   ]);
   const campaignsOf = (campaignIds: readonly string[]) =>
     readDefinitions(context, { tenantId, campaignIds, knownAt, pin });
@@ -134,6 +161,7 @@ async function report(
           user,
           letGo,
           hasBase: isBased,
+          ...(blob.manifest === undefined ? {} : { manifest: blob.manifest }),
           onEvents: (rows) => {
             for (const row of rows) add(reportEvent(row));
           },
@@ -153,9 +181,10 @@ async function report(
   const known = [...definitions, ...(raw?.definitions ?? []).map(reportDefinition)].filter(isWanted);
   const campaigns = currentCampaigns(stage.campaignIds, known);
 
+  signal?.throwIfAborted();
   stage.order(range, by);
   const made = { stage, history, campaigns };
-  const { today, ...summary } = summarize(made, generatedAt);
+  const { today, ...summary } = await summarize(made, generatedAt, signal);
   const header: ReportHeader = {
     format: 1,
     program: PROGRAM,
@@ -252,8 +281,11 @@ function* recordsOf({ stage, history, campaigns }: Made): Generator<ReportRecord
   for (const message of stage.messages()) yield assembler.record(message);
 }
 
+/** A process that serves others as well is not held up for longer than so many take. */
+const MESSAGES_AT_ONCE = 200;
+
 /** What stands in the header of all records: they are made once for it, and once more when they are read. */
-function summarize({ stage, history, campaigns }: Made, now: number) {
+async function summarize({ stage, history, campaigns }: Made, now: number, signal: AbortSignal | undefined) {
   const assembler = new Assembler({ history, campaigns });
   const digest = new ReportDigest();
   let [records, events] = [0, 0];
@@ -261,6 +293,9 @@ function summarize({ stage, history, campaigns }: Made, now: number) {
     digest.record(assembler.record(message));
     records += 1;
     events += message.events.length;
+    if (records % MESSAGES_AT_ONCE > 0) continue;
+    await nextTurn();
+    signal?.throwIfAborted();
   }
   const versions = assembler.namedVersions();
   for (const version of versions) digest.version(version);

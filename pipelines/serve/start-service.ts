@@ -1,0 +1,69 @@
+/** `serve` as a running service: connections, jobs, HTTP, and the server of its metrics. */
+import type { AddressInfo } from 'node:net';
+import type { Config } from '../../config/schema.ts';
+import { createContainer } from '../common/blob/container.ts';
+import type { Clock } from '../common/clock.ts';
+import { startHealthServer } from '../common/http-server.ts';
+import type { Logger } from '../common/logger.ts';
+import { createMetrics } from '../common/metrics.ts';
+import { createApp } from './app.ts';
+import { openAuthenticator } from './auth/authenticate.ts';
+import { JobRunner } from './jobs/job-runner.ts';
+import { JobStore } from './jobs/job-store.ts';
+import { inThread } from './jobs/make-result.ts';
+import { openReportSource } from './report-source.ts';
+import { createServeMetrics } from './serve-metrics.ts';
+
+export interface ServiceContext {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export interface RunningService {
+  readonly url: string;
+  readonly runner: JobRunner;
+  /** Answers what was asked, and gives jobs back to the queue. */
+  close(): Promise<void>;
+}
+
+/**
+ * @throws {UsageError} nobody could ask for anything
+ * @throws {Error} with code EADDRINUSE or the like when it cannot listen
+ */
+export async function startService({ config, logger, clock }: ServiceContext): Promise<RunningService> {
+  const { registry } = createMetrics({ withProcessMetrics: true });
+  const metrics = createServeMetrics(registry);
+  const authenticator = await openAuthenticator(config.serve.auth, { clock, logger });
+  const source = openReportSource(config, clock);
+  // Writing is tried once: a second try would hear that the first one's condition does not hold any more.
+  const store = new JobStore(createContainer(config), config.blob.prefix);
+  const runner = new JobRunner({ config, store, make: inThread(config), clock, logger, metrics });
+  const { serve: settings } = config;
+  const app = await createApp({
+    ...{ settings, context: source.context, store, runner, authenticator },
+    ...{ clock, logger, metrics },
+  });
+  const health =
+    config.http.port === null
+      ? null
+      : await startHealthServer({
+          ...{ host: config.http.host, port: config.http.port, metrics: { registry } },
+          health: { unhealthy: () => null, unready: () => runner.outage?.message ?? null },
+        });
+  if (health !== null) logger.info({ url: health.url }, 'metrics and health are served');
+  await app.listen({ host: settings.host, port: settings.port });
+  const { address, family, port } = app.server.address() as AddressInfo;
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  logger.info({ url }, 'reports are served');
+  runner.start();
+  return {
+    url,
+    runner,
+    async close() {
+      await Promise.all([app.close(), runner.close()]);
+      await Promise.all([source.close(), health?.close()]);
+      authenticator[Symbol.dispose]();
+    },
+  };
+}
