@@ -184,6 +184,7 @@ const serve = section({
   maxConcurrentReports: count({ most: 1_000 }).default(16),
   maxWaitingReports: count({ least: 0, most: 100_000 }).default(200),
   syncMaxEvents: count({ most: 1_000_000 }).default(10_000),
+  freshnessMs: milliseconds(0).default(1_000),
   requestTimeoutMs: milliseconds(100).default(30_000),
   maxBodyBytes: bytes({ least: KIB, most: MIB }).default(64 * KIB),
   rateLimit: section({

@@ -90,8 +90,8 @@ export class EventStage implements Disposable {
   }
 
   /** Of all events that were added. */
-  get campaignIds(): string[] {
-    return [...this.#campaigns];
+  get campaignIds(): ReadonlySet<string> {
+    return new Set(this.#campaigns);
   }
 
   /** To be called once, when all events are there and before the first message is taken. */

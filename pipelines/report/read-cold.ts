@@ -25,8 +25,8 @@ export interface ColdQuestion {
   readonly user: UserKey;
   /** What ClickHouse lets go, asked before. */
   readonly letGo: Extent;
-  /** Whether any changes of the user's profile may have left ClickHouse. */
-  readonly hasBase: boolean;
+  /** Whether any changes of the user's profile may have left ClickHouse, asked after they were read. */
+  readonly hasBase: () => Promise<boolean>;
   /** Handed events as they come, in no order; some may come twice. */
   readonly onEvents: (rows: readonly ColdRow[]) => void;
   /** Reads the manifest, no earlier than it is asked for, and maybe for others as well; it then counts in no report. */
@@ -57,10 +57,15 @@ export async function readCold(
       events += rows.length;
       onEvents(rows);
     };
-    const [, changes] = await Promise.all([
-      readColdEvents(store, manifest, { user: owner, onRows }),
+    const readChanges = async (): Promise<readonly ColdRow[]> => {
+      const { files: listed } = manifest.profile_changes;
       // By default they stay in ClickHouse for good, and nobody asks Blob for any.
-      hasBase ? coldRowsOf(store, PROFILE_CHANGES, { listed: manifest.profile_changes.files, owner }) : [],
+      if (listed === null || !(await hasBase())) return [];
+      return coldRowsOf(store, PROFILE_CHANGES, { listed, owner });
+    };
+    const [changes] = await Promise.all([
+      readChanges(),
+      readColdEvents(store, manifest, { user: owner, onRows }),
     ]);
     return changes;
   };

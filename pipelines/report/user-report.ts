@@ -16,13 +16,7 @@ import { EventStage, type RangeBy, type ReportRange } from './event-stage.ts';
 import { Pin, type PinnedPartition, type Placed } from './pin.ts';
 import { type ProfileHistory, profileAt } from './profile-timeline.ts';
 import { PROGRAM } from './program.ts';
-import {
-  type ReportReader,
-  readDefinitions,
-  readEvents,
-  readProfileChanges,
-  type UserKey,
-} from './read-clickhouse.ts';
+import { type ReportReader, readDefinitions, readUser, type UserKey } from './read-clickhouse.ts';
 import { type ColdRows, readCold } from './read-cold.ts';
 import { localHistory, readBase, wholeHistory } from './read-history.ts';
 import { type PipelinePositions, readPositions } from './read-progress.ts';
@@ -142,44 +136,42 @@ async function report(
   ]);
   const wanted = pinned(pin, positions, blob === null ? [] : rangesBehind(blob, { heads, positions }));
   assertReachable(request.pin ?? [], { positions, wanted });
-  const [events, ownChanges, letGo] = await Promise.all([
-    addEvents(context, user, add),
-    readProfileChanges(context, user),
+  const knowledge = { knownAt, pin };
+  const [own, letGo] = await Promise.all([
+    readUser(context, user, { ...knowledge, onEvent: add }),
     context.letGo?.() ?? readLetGo(context.clickhouse, context.database),
   ]);
-  const campaignsOf = (campaignIds: readonly string[]) =>
-    readDefinitions(context, { tenantId, campaignIds, knownAt, pin });
   const localIds = stage.campaignIds;
   // Behind the changes: a base is written before they go.
-  const [base, isBased] = await (blob === null
-    ? readBase(context, user).then((one) => [one, one !== null] as const)
-    : hasBase(context.clickhouse, user).then((is) => [null, is] as const));
-  const [cold, raw, localDefinitions] = await Promise.all([
+  const base = blob === null ? await readBase(context, user) : null;
+  const [cold, raw] = await Promise.all([
     blob === null
       ? null
       : readCold(blob.place, {
           user,
           letGo,
-          hasBase: isBased,
+          hasBase: () => hasBase(context.clickhouse, user),
           ...(blob.manifest === undefined ? {} : { manifest: blob.manifest }),
           onEvents: (rows) => {
             for (const row of rows) add(reportEvent(row));
           },
         }),
     blob === null ? null : readRaw(blob, { user, wanted, onEvent: (row) => add(reportEvent(row)) }),
-    campaignsOf(localIds),
   ]);
-  const isElsewhere = (id: string): boolean => !localIds.includes(id);
-  const definitions = [...localDefinitions, ...(await campaignsOf(stage.campaignIds.filter(isElsewhere)))];
+  const campaignIds = [...stage.campaignIds].filter((id) => !localIds.has(id));
+  const definitions = [
+    ...own.definitions,
+    ...(await readDefinitions(context, { ...knowledge, tenantId, campaignIds })),
+  ];
 
   const elsewhere = [...(cold?.changes ?? []), ...(raw?.changes ?? [])].map(profileChange);
-  const changes = [...ownChanges, ...elsewhere].filter(isWanted);
+  const changes = [...own.changes, ...elsewhere].filter(isWanted);
   const history =
     base !== null
       ? localHistory(changes, { base, isPartial: knownAt !== null || pin.isFixed })
       : wholeHistory(changes);
   const known = [...definitions, ...(raw?.definitions ?? []).map(reportDefinition)].filter(isWanted);
-  const campaigns = currentCampaigns(stage.campaignIds, known);
+  const campaigns = currentCampaigns([...stage.campaignIds], known);
 
   signal?.throwIfAborted();
   stage.order(range, by);
@@ -202,8 +194,8 @@ async function report(
     sources: {
       clickhouse: {
         database: context.database,
-        events,
-        profile_changes: ownChanges.length,
+        events: own.events,
+        profile_changes: own.changes.length,
         campaigns: definitions.length,
       },
       cold: cold === null ? null : coldSource(cold),
@@ -212,7 +204,7 @@ async function report(
     },
   };
   const isKnownUser =
-    events + ownChanges.length + (cold?.events ?? 0) + (raw?.events ?? 0) + elsewhere.length > 0;
+    own.events + own.changes.length + (cold?.events ?? 0) + (raw?.events ?? 0) + elsewhere.length > 0;
   const { versions } = summary;
   const document = {
     header,
@@ -255,19 +247,6 @@ function assertReachable(
         `offsets ${last + 1} to ${next - 1} of ${topic}/${partition} (topic id ${topic_id}), which the report stood on, are neither in ClickHouse nor in the archive as it was asked: a database restored from a backup is behind until the pipelines have caught up or \`archive restore\` has brought them back; with --local-only the archive was not asked`,
       );
   }
-}
-
-async function addEvents(
-  reader: ReportReader,
-  user: UserKey,
-  add: (event: ReportEvent) => void,
-): Promise<number> {
-  let count = 0;
-  for await (const event of readEvents(reader, user)) {
-    add(event);
-    count += 1;
-  }
-  return count;
 }
 
 interface Made {

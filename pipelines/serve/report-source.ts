@@ -7,6 +7,7 @@ import { readPositions } from '../report/read-progress.ts';
 import { readHeads } from '../report/read-raw.ts';
 import { openReportContext } from '../report/report-context.ts';
 import type { ReportContext } from '../report/user-report.ts';
+import { freshEnough } from './fresh-enough.ts';
 import { sharedRead } from './shared-read.ts';
 
 /** Each report asks for two or three things at a time; most of the time it asks for one. */
@@ -25,18 +26,20 @@ export function openReportSource(config: Config, clock: Clock): ReportSource {
     maxOpenConnections: config.serve.maxConcurrentReports * CONNECTIONS_PER_REPORT,
   });
   const { blob } = context;
+  const aged = <T>(read: () => Promise<T>) => freshEnough(sharedRead(read), config.serve.freshnessMs);
   const cold = blob === null ? null : new ColdStore(blob.place.container, blob.place.prefix);
   return {
     context: {
       ...context,
-      positions: sharedRead(() => readPositions(context)),
-      letGo: sharedRead(() => readLetGo(context.clickhouse, context.database)),
+      // A report goes up to where the pipelines were then. The manifest is another matter: it must be read behind ClickHouse.
+      positions: aged(() => readPositions(context)),
+      letGo: aged(() => readLetGo(context.clickhouse, context.database)),
       blob:
         blob === null || cold === null
           ? null
           : {
               ...blob,
-              heads: sharedRead(() => readHeads(blob)),
+              heads: aged(() => readHeads(blob)),
               manifest: sharedRead(() => cold.readManifest()),
             },
     },
