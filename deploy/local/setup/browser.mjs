@@ -14,7 +14,7 @@ const NEED = {
 
 /** @returns the path of a Chromium, or null */
 export function findBrowser() {
-  return NAMES.map(which).find((file) => file !== null) ?? null;
+  return NAMES.map((name) => which(name)).find((file) => file !== null) ?? null;
 }
 
 export function browserStep() {
