@@ -117,6 +117,49 @@ describeInBrowser('the HTML report', (browser) => {
     expect(await target.isVisible()).toBe(true);
   });
 
+  test('where there was no profile, or today’s is none of the report’s, the columns say so', async () => {
+    const made = shopDocument({ records: 2 });
+    const none = { status: 'none_yet', version: null, valid_from: null } as const;
+    const [first, second] = [...made.records()] as [ReportRecord, ReportRecord];
+    const today = {
+      status: 'found',
+      version: 9,
+      valid_from: '2026-10-30T00:00:00.000Z',
+      attributes: { plan: 'enterprise' },
+    } as const;
+    const { page, troubles } = await browser.open(
+      htmlOf({ ...made, today, records: () => [{ ...first, profile: none }, second] }),
+    );
+    for (const id of ['r1', 'r2']) {
+      await page.locator(`#${id} summary`).click();
+      await page.locator(`#${id} table.profile`).waitFor();
+    }
+    expect(await page.locator('#r1 .body > p').allTextContents()).toContainEqual(
+      expect.stringContaining('no profile yet at that time'),
+    );
+    expect(await attribute(page.locator('#r1'), 'plan')).toEqual([
+      '—',
+      expect.stringContaining('enterprise'),
+    ]);
+    const plans = await attribute(page.locator('#r2'), 'plan');
+    expect(plans.map((cell) => cell.split(/\s/)[0])).toEqual(['—', 'free', 'enterprise']);
+    expect(await page.locator('#r2 thead').textContent()).toContain('Today v9');
+    await page.locator('header a[href="#p-today"]').click();
+    expect(await page.locator('#p-today').isVisible()).toBe(true);
+    expect(troubles).toEqual([]);
+  });
+
+  test('a mark leads to its message, the name of a campaign to its messages', async () => {
+    const { page } = await browser.open(html);
+    const mark = page.locator('.picture .k-converted').first();
+    const number = await mark.getAttribute('data-r');
+    await mark.click();
+    await page.locator(`#r${number}[open]`).waitFor();
+    await page.locator('.lanes a', { hasText: 'Back in stock' }).click();
+    const count = records.filter(({ campaign }) => campaign.campaign_id === 'restock-sms').length;
+    expect(await shown(page).count()).toBe(count);
+  });
+
   test('what a machine did is told apart from what the user did', async () => {
     const { page } = await browser.open(html);
     const number = numberOf(({ feedback }) => feedback.length === 1 && feedback[0]?.is_machine === true);
