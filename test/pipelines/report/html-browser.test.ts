@@ -134,7 +134,7 @@ describeInBrowser('the HTML report', (browser) => {
       await page.locator(`#${id} summary`).click();
       await page.locator(`#${id} table.profile`).waitFor();
     }
-    expect(await page.locator('#r1 .body > p').allTextContents()).toContainEqual(
+    expect(await page.locator('#r1 .was').allTextContents()).toContainEqual(
       expect.stringContaining('no profile yet at that time'),
     );
     expect(await attribute(page.locator('#r1'), 'plan')).toEqual([
@@ -308,7 +308,7 @@ describeInBrowser('the HTML report', (browser) => {
     const record = page.locator('#r50');
     await record.locator('summary').click();
     expect(await record.locator('.entries').isVisible()).toBe(true);
-    const link = record.locator('.body > p a');
+    const link = record.locator('.was a');
     await link.click();
     const version = page.locator((await link.getAttribute('href')) as string);
     expect(await version.isVisible()).toBe(true);
