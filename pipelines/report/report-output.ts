@@ -27,7 +27,12 @@ export interface OutputOptions {
 export function withOutputOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--format <format>', 'how to print it').choices(Object.keys(FORMATS)).default('json'),
+      new Option(
+        '--format <format>',
+        'how to print it: whole (json), line by line (ndjson, csv), as a page for a browser (html), for a terminal (table)',
+      )
+        .choices(Object.keys(FORMATS))
+        .default('json'),
     )
     .option('--out <file>', 'write to this file instead of standard output');
 }

@@ -66,15 +66,11 @@ export function describeInBrowser(title: string, tests: (browser: TestBrowser) =
   });
 }
 
-export async function keepPicture(
-  page: Page,
-  name: string,
-  options: { fullPage?: boolean } = {},
-): Promise<void> {
-  mkdirSync(ARTEFACTS, { recursive: true });
-  await page.screenshot({ path: join(ARTEFACTS, `${name}.png`), ...options });
+export async function keepPicture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: artefact(`${name}.png`) });
 }
 
+/** @returns the path to write it to */
 export function artefact(name: string): string {
   mkdirSync(ARTEFACTS, { recursive: true });
   return join(ARTEFACTS, name);

@@ -35,8 +35,13 @@ async function attribute(record: Locator, name: string): Promise<string[]> {
   return row.locator('td').allInnerTexts();
 }
 
+/** What a page's own scripts have there. */
+interface InPage {
+  getComputedStyle(element: unknown): { readonly direction: string };
+}
+
 function directionOf(element: Locator): Promise<string> {
-  return element.evaluate('(element) => getComputedStyle(element).direction');
+  return element.evaluate((node) => (globalThis as unknown as InPage).getComputedStyle(node).direction);
 }
 
 /** Of the red in it, which is enough for a grey. */
@@ -45,7 +50,7 @@ function lightness(color: string): number {
 }
 
 async function choose(page: Page, label: string, option: string): Promise<void> {
-  const select = page.getByLabel(label, { exact: true });
+  const select = page.getByRole('combobox', { name: label, exact: true });
   const value = await select.locator('option', { hasText: option }).first().getAttribute('value');
   await select.selectOption(value);
 }
@@ -59,7 +64,6 @@ describeInBrowser('the HTML report', (browser) => {
     expect(await page.locator('header').textContent()).toContain(shop.header.digest);
     expect(troubles).toEqual([]);
     await keepPicture(page, 'report-light');
-    await keepPicture(page, 'report-light-whole', { fullPage: true });
   });
 
   test('a record opens to its message, what came of it, and the profile then beside today’s', async () => {
@@ -111,6 +115,49 @@ describeInBrowser('the HTML report', (browser) => {
     await beside.locator('a').first().click();
     const target = page.locator(`#p-${(other?.profile.version ?? 0) - 1}`);
     expect(await target.isVisible()).toBe(true);
+  });
+
+  test('where there was no profile, or today’s is none of the report’s, the columns say so', async () => {
+    const made = shopDocument({ records: 2 });
+    const none = { status: 'none_yet', version: null, valid_from: null } as const;
+    const [first, second] = [...made.records()] as [ReportRecord, ReportRecord];
+    const today = {
+      status: 'found',
+      version: 9,
+      valid_from: '2026-10-30T00:00:00.000Z',
+      attributes: { plan: 'enterprise' },
+    } as const;
+    const { page, troubles } = await browser.open(
+      htmlOf({ ...made, today, records: () => [{ ...first, profile: none }, second] }),
+    );
+    for (const id of ['r1', 'r2']) {
+      await page.locator(`#${id} summary`).click();
+      await page.locator(`#${id} table.profile`).waitFor();
+    }
+    expect(await page.locator('#r1 .was').allTextContents()).toContainEqual(
+      expect.stringContaining('no profile yet at that time'),
+    );
+    expect(await attribute(page.locator('#r1'), 'plan')).toEqual([
+      '—',
+      expect.stringContaining('enterprise'),
+    ]);
+    const plans = await attribute(page.locator('#r2'), 'plan');
+    expect(plans.map((cell) => cell.split(/\s/)[0])).toEqual(['—', 'free', 'enterprise']);
+    expect(await page.locator('#r2 thead').textContent()).toContain('Today v9');
+    await page.locator('header a[href="#p-today"]').click();
+    expect(await page.locator('#p-today').isVisible()).toBe(true);
+    expect(troubles).toEqual([]);
+  });
+
+  test('a mark leads to its message, the name of a campaign to its messages', async () => {
+    const { page } = await browser.open(html);
+    const mark = page.locator('.picture .k-converted').first();
+    const number = await mark.getAttribute('data-r');
+    await mark.click();
+    await page.locator(`#r${number}[open]`).waitFor();
+    await page.locator('.lanes a', { hasText: 'Back in stock' }).click();
+    const count = records.filter(({ campaign }) => campaign.campaign_id === 'restock-sms').length;
+    expect(await shown(page).count()).toBe(count);
   });
 
   test('what a machine did is told apart from what the user did', async () => {
@@ -261,7 +308,7 @@ describeInBrowser('the HTML report', (browser) => {
     const record = page.locator('#r50');
     await record.locator('summary').click();
     expect(await record.locator('.entries').isVisible()).toBe(true);
-    const link = record.locator('.body > p a');
+    const link = record.locator('.was a');
     await link.click();
     const version = page.locator((await link.getAttribute('href')) as string);
     expect(await version.isVisible()).toBe(true);
@@ -421,17 +468,14 @@ interface Outline {
 
 /** What the browser's own parser makes of a page. */
 function outline(page: Page, markup: string): Promise<Outline> {
-  return page.evaluate<Outline, string>(
-    `(markup) => {
-      const made = new DOMParser().parseFromString(markup, 'text/html');
-      const elements = [...made.querySelectorAll('*')];
-      const isText = ({ nodeType }) => nodeType === 3;
-      return {
-        tags: elements.map(({ tagName, attributes }) => [tagName, ...[...attributes].map(({ name }) => name)].join(' ')).join('\\n'),
-        texts: elements.filter(({ childNodes }) => [...childNodes].every(isText)).map(({ textContent }) => textContent),
-        whole: made.documentElement.textContent,
-      };
-    }`,
-    markup,
-  );
+  return page.evaluate<Outline>(`((markup) => {
+    const made = new DOMParser().parseFromString(markup, 'text/html');
+    const elements = [...made.querySelectorAll('*')];
+    const isText = ({ nodeType }) => nodeType === 3;
+    return {
+      tags: elements.map(({ tagName, attributes }) => [tagName, ...[...attributes].map(({ name }) => name)].join(' ')).join('\\n'),
+      texts: elements.filter(({ childNodes }) => [...childNodes].every(isText)).map(({ textContent }) => textContent),
+      whole: made.documentElement.textContent,
+    };
+  })(${JSON.stringify(markup)})`);
 }

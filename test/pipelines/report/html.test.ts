@@ -1,5 +1,6 @@
 /** The HTML report as text: what it says, that it is streamed, and that its policy is that of its own script and style. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TimeBins } from '../../../pipelines/report/format/html/time-bins.ts';
@@ -119,3 +120,50 @@ test('the picture counts everything once, however the times lie', () => {
     ),
   );
 });
+
+/** The colours of one of the style's blocks, by name, as red, green and blue. */
+function colours(block: string): ReadonlyMap<string, readonly number[]> {
+  return new Map(
+    [...block.matchAll(/--([a-z-]+): #([0-9a-f]{6})/g)].map(([, name = '', hex = '']) => [
+      name,
+      [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255),
+    ]),
+  );
+}
+
+/** WCAG 2.2, relative luminance. */
+function luminance(rgb: readonly number[]): number {
+  const [r = 0, g = 0, b = 0] = rgb.map((part) =>
+    part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4,
+  );
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+test.each(['light', 'dark', 'paper'])(
+  'every text can be read on its ground, every mark seen: %s',
+  (which) => {
+    const style = readFileSync(
+      new URL('../../../pipelines/report/format/html/page.css', import.meta.url),
+      'utf8',
+    );
+    const blocks = style.match(/:root \{[^}]*\}/g) ?? [];
+    const palette = colours(blocks[['light', 'dark', 'paper'].indexOf(which)] ?? '');
+    const contrast = (one: string, other: string): number => {
+      const [dark = 0, light = 0] = [one, other]
+        .map((name) => luminance(palette.get(name) ?? []))
+        .sort((a, b) => a - b);
+      return (light + 0.05) / (dark + 0.05);
+    };
+    const marks = ['opened', 'clicked', 'converted', 'refused', 'failed', 'machine'];
+    const texts = ['ink', 'soft', 'link', 'changed-ink'];
+    const pairs = [
+      ...['paper', 'raised'].flatMap((ground) => [...texts, ...marks].map((text) => [text, ground])),
+      ...['shade', 'changed'].flatMap((ground) => texts.map((text) => [text, ground])),
+      ...['then', 'band', 'band-odd'].map((ground) => ['ink', ground]),
+    ] as [string, string][];
+    const faint = pairs.filter(([text, ground]) => !(contrast(text, ground) >= 4.5));
+    expect(
+      faint.map(([text, ground]) => `${text} on ${ground}: ${contrast(text, ground).toFixed(2)}`),
+    ).toEqual([]);
+  },
+);

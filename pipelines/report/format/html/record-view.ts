@@ -32,6 +32,7 @@ export interface RecordPlace {
 
 export function recordView(record: ReportRecord, { number, survey, rows, previous }: RecordPlace) {
   const { campaign, profile } = record;
+  const provider = onlyProvider(record);
   const changes = previous === null ? null : changesBetween(rows.at(previous), rows.at(profile));
   const hasOtherProfile = previous !== null && !isSameProfile(previous, profile);
   return {
@@ -58,20 +59,34 @@ export function recordView(record: ReportRecord, { number, survey, rows, previou
       { name: 'Message', text: record.message_id },
       { name: 'Campaign', text: campaign.campaign_id },
       ...(record.variant === null ? [] : [{ name: 'Variant', text: record.variant }]),
+      ...(provider === null ? [] : [{ name: 'Provider', text: provider }]),
     ],
-    entries: entriesOf(record, rows),
+    entries: entriesOf(record, { rows, provider }),
   };
 }
 
 export type RecordView = ReturnType<typeof recordView>;
 
-function entriesOf(record: ReportRecord, rows: ProfileRows) {
+/** Said once where all deliveries name the same. */
+function onlyProvider({ delivery }: ReportRecord): string | null {
+  const providers = new Set(delivery.map(({ provider }) => provider));
+  const [only = null] = providers;
+  return providers.size === 1 ? only : null;
+}
+
+interface EntryContext {
+  readonly rows: ProfileRows;
+  /** What need not be said again. */
+  readonly provider: string | null;
+}
+
+function entriesOf(record: ReportRecord, { rows, provider }: EntryContext) {
   const deliveries = record.delivery.map((entry) => ({
     at: entry.occurred_at,
     label: typeText(entry.type),
     mark: deliveryMark(entry),
     isMachine: false,
-    facts: facts({ reason: entry.reason, provider: entry.provider }),
+    facts: facts({ reason: entry.reason, provider: entry.provider === provider ? null : entry.provider }),
     ...when(record, entry),
     profile: otherProfile(record, entry, rows),
   }));
