@@ -18,7 +18,7 @@ export function quotedSql(column: string): string {
   const escaped = `replaceAll(replaceAll(replaceAll(replaceAll(${column}, '%', '%25'), '\\\\\\\\', '%5C%5C'), '\\\\"', '%22'), '\\\\', '%5C')`;
   return `arrayStringConcat(arrayMap(
     (piece, place) -> if(place % 2 = 1, replaceRegexpAll(piece, '-?[0-9][0-9.eE+-]*', '"#\\\\0"'), concat('"$', piece, '"')),
-    splitByChar('"', ${escaped}) AS pieces, arrayEnumerate(pieces)))`;
+    splitByChar('"', ${escaped}) AS pieces_of_${column}, arrayEnumerate(pieces_of_${column})))`;
 }
 
 /** A key as it stands in such JSON. */

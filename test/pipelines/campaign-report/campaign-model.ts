@@ -41,6 +41,10 @@ export const PROFILES: readonly (readonly [text: string, group: ModelGroup])[] =
   ['{"p":-1e-7}', found('number', '-1e-7')],
   // What stands between quotes is no structure, whatever it looks like.
   ['{"a\\"b":",\\"p\\":2","p":"\\\\\\"%22$#\\n:1,[2"}', found('string', '\\"%22$#\n:1,[2')],
+  ['{"p":18446744073709551615}', found('number', '18446744073709551615')],
+  ['{"p":0.000001}', found('number', '0.000001')],
+  ['{"n":1.5,"p":["\u007f",{"x":-3}]}', found('array', '["\u007f",{"x":-3}]')],
+  ['{"n":1e400,"p":["\u007f",{"x":-3}]}', found('array', '["\u007f",{"x":-3}]')],
   ['{"p":"%5C"}', found('string', '%5C')],
   ['{"p":"\u2028/ é 日本"}', found('string', '\u2028/ é 日本')],
   ['{"__proto__":1,"p":{"__proto__":"x"}}', found('object', '{"__proto__":"x"}')],
