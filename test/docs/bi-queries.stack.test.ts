@@ -93,12 +93,14 @@ const ORACLES: Readonly<Record<string, string>> = {
   // 1970-01-05, day 4, was a Monday.
   'Retention by cohort': `
     WITH ${REACHED},
-    cohorts AS (SELECT user_id, (min(sent_ms) // 86400000 - 4) // 7 AS monday FROM message GROUP BY user_id)
+    cohorts AS (SELECT user_id, (min(sent_ms) // 86400000 - 4) // 7 AS monday FROM message GROUP BY user_id),
+    sizes AS (SELECT monday, count(*) AS people FROM cohorts GROUP BY monday)
     SELECT strftime(make_timestamp((monday * 7 + 4) * 86400000000), '%Y-%m-%d') AS cohort,
-           (SELECT count(*) FROM cohorts o WHERE o.monday = c.monday) AS people, (at_ms // 86400000 - 4) // 7 - monday AS week,
-           count(DISTINCT user_id) AS opened, opened::DOUBLE / people AS share
-    FROM events e JOIN cohorts c USING (user_id)
-    WHERE tenant_id = 'aurora-shop' AND type = 'OPENED' AND NOT is_machine GROUP BY ALL ORDER BY cohort, week`,
+           people, (at_ms // 86400000 - 4) // 7 - monday AS week,
+           count(DISTINCT user_id) AS opened, count(DISTINCT user_id)::DOUBLE / people AS share
+    FROM events e JOIN cohorts USING (user_id) JOIN sizes USING (monday)
+    WHERE tenant_id = 'aurora-shop' AND type = 'OPENED' AND NOT is_machine
+    GROUP BY monday, people, week ORDER BY cohort, week`,
 
   "A user's history": `
     SELECT strftime(make_timestamp(at_ms * 1000), '%Y-%m-%d %H:%M:%S.%g') AS occurred_at, campaign_id, type, link, is_machine,
