@@ -6,7 +6,7 @@ import sys
 import clickhouse_connect
 
 port, account = int(sys.argv[1]), sys.argv[2]
-client = clickhouse_connect.get_client(host="127.0.0.1", port=port, username=account, database="ledger_bi")
+client = clickhouse_connect.get_client(host="127.0.0.1", port=port, username=account, database="ledger_bi", tz_mode="aware")
 
 since = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 where = "tenant_id = {tenant:String} AND sent_at >= {since:DateTime64(3)}"
@@ -16,7 +16,6 @@ messages = client.query(
     f"SELECT {columns} FROM messages_with_profile WHERE {where} ORDER BY sent_at",
     parameters=parameters,
     settings={"max_execution_time": 20},
-    query_tz="UTC",
 )
 event = client.query("SELECT is_machine, attributes, occurred_on FROM events ORDER BY occurred_at LIMIT 1").result_rows[0]
 arrow = client.query_arrow("SELECT message_id, sent_at, opened FROM messages ORDER BY sent_at")
