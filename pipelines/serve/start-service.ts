@@ -10,7 +10,7 @@ import { createApp } from './app.ts';
 import { openAuthenticator } from './auth/authenticate.ts';
 import { JobRunner } from './jobs/job-runner.ts';
 import { JobStore } from './jobs/job-store.ts';
-import { inThread } from './jobs/make-result.ts';
+import { ReportThreads } from './jobs/make-result.ts';
 import { openReportSource } from './report-source.ts';
 import { createServeMetrics } from './serve-metrics.ts';
 
@@ -22,7 +22,8 @@ export interface ServiceContext {
 
 export interface RunningService {
   readonly url: string;
-  readonly runner: JobRunner;
+  /** Of the server of metrics and health; null when there is none. */
+  readonly metricsUrl: string | null;
   /** Answers what was asked, and gives jobs back to the queue. */
   close(): Promise<void>;
 }
@@ -38,7 +39,8 @@ export async function startService({ config, logger, clock }: ServiceContext): P
   const source = openReportSource(config, clock);
   // Writing is tried once: a second try would hear that the first one's condition does not hold any more.
   const store = new JobStore(createContainer(config), config.blob.prefix);
-  const runner = new JobRunner({ config, store, make: inThread(config), clock, logger, metrics });
+  const threads = new ReportThreads(config);
+  const runner = new JobRunner({ config, store, make: threads.make, clock, logger, metrics });
   const { serve: settings } = config;
   const app = await createApp({
     ...{ settings, context: source.context, store, runner, authenticator },
@@ -59,10 +61,10 @@ export async function startService({ config, logger, clock }: ServiceContext): P
   runner.start();
   return {
     url,
-    runner,
+    metricsUrl: health?.url ?? null,
     async close() {
       await Promise.all([app.close(), runner.close()]);
-      await Promise.all([source.close(), health?.close()]);
+      await Promise.all([source.close(), threads.close(), health?.close()]);
       authenticator[Symbol.dispose]();
     },
   };
