@@ -1,11 +1,11 @@
 /** `serve` as a running service: connections, jobs, HTTP, and the server of its metrics. */
 import type { AddressInfo } from 'node:net';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../../config/schema.ts';
 import { createContainer } from '../common/blob/container.ts';
 import type { Clock } from '../common/clock.ts';
 import { startHealthServer } from '../common/http-server.ts';
 import type { Logger } from '../common/logger.ts';
-import { createMetrics } from '../common/metrics.ts';
 import { createApp } from './app.ts';
 import { openAuthenticator } from './auth/authenticate.ts';
 import { JobRunner } from './jobs/job-runner.ts';
@@ -33,7 +33,8 @@ export interface RunningService {
  * @throws {Error} with code EADDRINUSE or the like when it cannot listen
  */
 export async function startService({ config, logger, clock }: ServiceContext): Promise<RunningService> {
-  const { registry } = createMetrics({ withProcessMetrics: true });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
   const metrics = createServeMetrics(registry);
   const authenticator = await openAuthenticator(config.serve.auth, { clock, logger });
   const source = openReportSource(config, clock);
