@@ -1,16 +1,16 @@
 /** `serve` as a running service: connections, jobs, HTTP, and the server of its metrics. */
 import type { AddressInfo } from 'node:net';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../../config/schema.ts';
 import { createContainer } from '../common/blob/container.ts';
 import type { Clock } from '../common/clock.ts';
 import { startHealthServer } from '../common/http-server.ts';
 import type { Logger } from '../common/logger.ts';
-import { createMetrics } from '../common/metrics.ts';
 import { createApp } from './app.ts';
 import { openAuthenticator } from './auth/authenticate.ts';
 import { JobRunner } from './jobs/job-runner.ts';
 import { JobStore } from './jobs/job-store.ts';
-import { inThread } from './jobs/make-result.ts';
+import { ReportThreads } from './jobs/make-result.ts';
 import { openReportSource } from './report-source.ts';
 import { createServeMetrics } from './serve-metrics.ts';
 
@@ -22,7 +22,8 @@ export interface ServiceContext {
 
 export interface RunningService {
   readonly url: string;
-  readonly runner: JobRunner;
+  /** Of the server of metrics and health; null when there is none. */
+  readonly metricsUrl: string | null;
   /** Answers what was asked, and gives jobs back to the queue. */
   close(): Promise<void>;
 }
@@ -32,13 +33,15 @@ export interface RunningService {
  * @throws {Error} with code EADDRINUSE or the like when it cannot listen
  */
 export async function startService({ config, logger, clock }: ServiceContext): Promise<RunningService> {
-  const { registry } = createMetrics({ withProcessMetrics: true });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
   const metrics = createServeMetrics(registry);
   const authenticator = await openAuthenticator(config.serve.auth, { clock, logger });
   const source = openReportSource(config, clock);
   // Writing is tried once: a second try would hear that the first one's condition does not hold any more.
   const store = new JobStore(createContainer(config), config.blob.prefix);
-  const runner = new JobRunner({ config, store, make: inThread(config), clock, logger, metrics });
+  const threads = new ReportThreads(config);
+  const runner = new JobRunner({ config, store, make: threads.make, clock, logger, metrics });
   const { serve: settings } = config;
   const app = await createApp({
     ...{ settings, context: source.context, store, runner, authenticator },
@@ -59,10 +62,10 @@ export async function startService({ config, logger, clock }: ServiceContext): P
   runner.start();
   return {
     url,
-    runner,
+    metricsUrl: health?.url ?? null,
     async close() {
       await Promise.all([app.close(), runner.close()]);
-      await Promise.all([source.close(), health?.close()]);
+      await Promise.all([source.close(), threads.close(), health?.close()]);
       authenticator[Symbol.dispose]();
     },
   };

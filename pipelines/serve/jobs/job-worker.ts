@@ -1,6 +1,6 @@
-/** The thread that makes one job's report and streams it to Blob. It says how far it is, and ends. */
+/** The thread that makes jobs' reports, one at a time, and streams them to Blob. It says how far it is. */
 import { Readable } from 'node:stream';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { blobFault } from '../../archive/blob-fault.ts';
 import { createContainer } from '../../common/blob/container.ts';
 import { systemClock } from '../../common/clock.ts';
@@ -103,6 +103,6 @@ function faultOf(error: unknown): WorkerFault {
   };
 }
 
-await make(workerData as WorkerTask).then(say, (error: unknown) =>
-  say({ kind: 'failed', fault: faultOf(error) }),
-);
+parentPort?.on('message', (task: WorkerTask) => {
+  void make(task).then(say, (error: unknown) => say({ kind: 'failed', fault: faultOf(error) }));
+});

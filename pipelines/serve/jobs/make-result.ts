@@ -5,7 +5,7 @@ import { Outage } from '../../common/errors.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { Job, JobProgress, JobResult } from './job.ts';
 
-/** What the thread is started with. */
+/** What the thread is told to make. */
 export interface WorkerTask {
   readonly config: Config;
   readonly job: Pick<Job, 'tenantId' | 'ask' | 'createdAt'>;
@@ -47,40 +47,97 @@ const WORKER = new URL(
   import.meta.url,
 );
 
-/**
- * @throws {Outage} to be tried again
- * @throws {Problem} there will be no report
- */
-export function inThread(config: Config): MakeResult {
-  return async (task, { signal, onProgress }) => {
+/** Milliseconds. A thread takes longer to start than most reports to be made: the next job may come soon. */
+const IDLE_MS = 60_000;
+
+interface IdleThread {
+  readonly worker: Worker;
+  readonly timer: NodeJS.Timeout;
+  readonly drop: () => void;
+}
+
+/** Threads that make one report after the other, and end when there is none for a while. */
+export class ReportThreads {
+  readonly #config: Config;
+  readonly #idle: IdleThread[] = [];
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  /**
+   * @throws {Outage} to be tried again
+   * @throws {Problem} there will be no report
+   */
+  readonly make: MakeResult = async (task, { signal, onProgress }) => {
     signal.throwIfAborted();
-    const worker = new Worker(WORKER, {
-      workerData: { ...task, config } satisfies WorkerTask,
-      resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MIB },
-    });
-    const end = () => void worker.terminate();
-    signal.addEventListener('abort', end, { once: true });
+    const worker = this.#take();
+    // A thread that computes hears of nothing: it is ended, and with it whatever it had begun.
+    const { promise, resolve, reject } = Promise.withResolvers<Made>();
+    const onMessage = (message: WorkerMessage): void => {
+      if (message.kind === 'progress') onProgress(message.progress);
+      else if (message.kind === 'made') resolve(message);
+      else reject(errorOf(message.fault));
+    };
+    const onError = (cause: unknown): void =>
+      reject(
+        new Problem('internal', 'the report could not be made; the log of the service says more', { cause }),
+      );
+    const onExit = (): void => reject(new Error('the thread has ended without an answer'));
+    const onAbort = (): void => {
+      reject(signal.reason);
+      void worker.terminate();
+    };
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    signal.addEventListener('abort', onAbort, { once: true });
+    let isFit = false;
     try {
-      return await new Promise<Made>((resolve, reject) => {
-        worker.on('message', (message: WorkerMessage) => {
-          if (message.kind === 'progress') onProgress(message.progress);
-          else if (message.kind === 'made') resolve(message);
-          else reject(errorOf(message.fault));
-        });
-        worker.on('error', (cause) =>
-          reject(
-            new Problem('internal', 'the report could not be made; the log of the service says more', {
-              cause,
-            }),
-          ),
-        );
-        worker.on('exit', () => reject(signal.reason ?? new Error('the thread has ended without an answer')));
-      });
+      worker.postMessage({ ...task, config: this.#config } satisfies WorkerTask);
+      const made = await promise;
+      isFit = true;
+      return made;
     } finally {
-      signal.removeEventListener('abort', end);
-      await worker.terminate();
+      signal.removeEventListener('abort', onAbort);
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      // After a failure nobody knows what it has left behind.
+      if (isFit) this.#keep(worker);
+      else void worker.terminate();
     }
   };
+
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((thread) => end(thread)));
+  }
+
+  #take(): Worker {
+    const thread = this.#idle.pop();
+    if (thread === undefined) {
+      const worker = new Worker(WORKER, { resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MIB } });
+      // Of one that is on its way out there is nobody else to listen, and an error that nobody hears ends the process.
+      return worker.on('error', () => {});
+    }
+    clearTimeout(thread.timer);
+    thread.worker.off('exit', thread.drop);
+    thread.worker.ref();
+    return thread.worker;
+  }
+
+  #keep(worker: Worker): void {
+    const drop = (): void => {
+      const at = this.#idle.findIndex((one) => one.worker === worker);
+      for (const thread of at < 0 ? [] : this.#idle.splice(at, 1)) void end(thread);
+    };
+    const thread: IdleThread = { worker, timer: setTimeout(drop, IDLE_MS), drop };
+    thread.timer.unref();
+    worker.unref();
+    worker.on('exit', drop);
+    this.#idle.push(thread);
+  }
+}
+
+async function end({ worker, timer }: IdleThread): Promise<void> {
+  clearTimeout(timer);
+  await worker.terminate();
 }
 
 function errorOf({ code, detail, outage, stack }: WorkerFault): Error {
