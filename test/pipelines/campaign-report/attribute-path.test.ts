@@ -30,5 +30,9 @@ test.each([
 
 test('a pointer leads back to its keys', () => {
   const keys = fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 5 });
-  fc.assert(fc.property(keys, (path) => expect(parseAttributePath(pointerOf(path))).toEqual(path)));
+  fc.assert(
+    fc.property(keys, (path) => {
+      expect(parseAttributePath(pointerOf(path))).toEqual(path);
+    }),
+  );
 });
