@@ -12,6 +12,9 @@ import { sharedRead } from './shared-read.ts';
 /** Each report asks for two or three things at a time; most of the time it asks for one. */
 const CONNECTIONS_PER_REPORT = 2;
 
+/** Milliseconds. How topics are set changes about never, and asking Kafka takes long. */
+const CLOCK_KEPT_MS = 60_000;
+
 export interface ReportSource {
   readonly context: ReportContext;
   close(): Promise<void>;
@@ -24,12 +27,13 @@ export function openReportSource(config: Config, clock: Clock): ReportSource {
     isLocalOnly: false,
     maxOpenConnections: config.serve.maxConcurrentReports * CONNECTIONS_PER_REPORT,
   });
-  const { blob } = context;
+  const { blob, readClock } = context;
   const cold = blob === null ? null : new ColdStore(blob.place.container, blob.place.prefix);
   return {
     context: {
       ...context,
       positions: sharedRead(() => readPositions(context)),
+      ...(readClock === undefined ? {} : { readClock: kept(readClock, clock) }),
       letGo: sharedRead(() => readLetGo(context.clickhouse, context.database)),
       blob:
         blob === null || cold === null
@@ -41,5 +45,14 @@ export function openReportSource(config: Config, clock: Clock): ReportSource {
             },
     },
     close,
+  };
+}
+
+function kept<T>(read: () => Promise<T>, clock: Clock): () => Promise<T> {
+  let known: { readonly answer: Promise<T>; readonly at: number } | null = null;
+  return () => {
+    const now = clock.now();
+    if (known === null || now - known.at > CLOCK_KEPT_MS) known = { answer: read(), at: now };
+    return known.answer;
   };
 }
