@@ -13,6 +13,9 @@ import { sharedRead } from './shared-read.ts';
 /** Each report asks for two or three things at a time; most of the time it asks for one. */
 const CONNECTIONS_PER_REPORT = 2;
 
+/** Milliseconds. How topics are set changes about never, and asking Kafka takes long. */
+const CLOCK_KEPT_MS = 60_000;
+
 export interface ReportSource {
   readonly context: ReportContext;
   close(): Promise<void>;
@@ -25,7 +28,7 @@ export function openReportSource(config: Config, clock: Clock): ReportSource {
     isLocalOnly: false,
     maxOpenConnections: config.serve.maxConcurrentReports * CONNECTIONS_PER_REPORT,
   });
-  const { blob } = context;
+  const { blob, readClock } = context;
   const aged = <T>(read: () => Promise<T>) => freshEnough(sharedRead(read), config.serve.freshnessMs);
   const cold = blob === null ? null : new ColdStore(blob.place.container, blob.place.prefix);
   return {
@@ -34,6 +37,7 @@ export function openReportSource(config: Config, clock: Clock): ReportSource {
       // A report goes up to where the pipelines were then. The manifest is another matter: it must be read behind ClickHouse.
       positions: aged(() => readPositions(context)),
       letGo: aged(() => readLetGo(context.clickhouse, context.database)),
+      ...(readClock === undefined ? {} : { readClock: freshEnough(readClock, CLOCK_KEPT_MS) }),
       blob:
         blob === null || cold === null
           ? null

@@ -10,7 +10,7 @@ import { createApp } from './app.ts';
 import { openAuthenticator } from './auth/authenticate.ts';
 import { JobRunner } from './jobs/job-runner.ts';
 import { JobStore } from './jobs/job-store.ts';
-import { ReportThreads } from './jobs/make-result.ts';
+import { ReportThreads, smallOnesHere } from './jobs/make-result.ts';
 import { openReportSource } from './report-source.ts';
 import { createServeMetrics } from './serve-metrics.ts';
 
@@ -39,10 +39,13 @@ export async function startService({ config, logger, clock }: ServiceContext): P
   const authenticator = await openAuthenticator(config.serve.auth, { clock, logger });
   const source = openReportSource(config, clock);
   // Writing is tried once: a second try would hear that the first one's condition does not hold any more.
-  const store = new JobStore(createContainer(config), config.blob.prefix);
+  const place = { container: createContainer(config), prefix: config.blob.prefix };
+  const store = new JobStore(place.container, place.prefix);
   const threads = new ReportThreads(config);
-  const runner = new JobRunner({ config, store, make: threads.make, clock, logger, metrics });
+  const here = { context: source.context, place, clock };
   const { serve: settings } = config;
+  const make = smallOnesHere(here, { maxEvents: settings.syncMaxEvents, large: threads.make });
+  const runner = new JobRunner({ config, store, make, clock, logger, metrics });
   const app = await createApp({
     ...{ settings, context: source.context, store, runner, authenticator },
     ...{ clock, logger, metrics },

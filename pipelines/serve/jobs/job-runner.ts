@@ -204,7 +204,7 @@ export class JobRunner {
   async #run(claimed: HeldJob, abort: AbortController): Promise<void> {
     const { store, make, clock, logger, metrics, config } = this.#options;
     const { signal } = abort;
-    const { id, attempt, tenantId, ask, createdAt } = claimed.job;
+    const { id, attempt, tenantId, ask } = claimed.job;
     const held = new HeldLease(claimed, { ...this.#options, abort });
     const began = clock.now();
     metrics.running.inc({ how: 'job' });
@@ -217,7 +217,7 @@ export class JobRunner {
       const { result, progress } = await retryOutage(
         () => {
           const path = resultPath({ id, attempt }, randomUUID());
-          return make({ job: { tenantId, ask, createdAt }, path }, { signal, onProgress });
+          return make({ job: { tenantId, ask }, path }, { signal, onProgress });
         },
         {
           ...{ retry: config.retry, signal, logger: logger.child({ job: id }), what: 'a report' },

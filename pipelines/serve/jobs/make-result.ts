@@ -1,22 +1,21 @@
-/** Makes a job's report in a thread of its own: a million events keep a processor busy, and requests must not wait for it. */
+/** Where a job's report is made: a small one here, a large one in a thread of its own, so that requests need not wait for it. */
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../../common/errors.ts';
+import { TooManyEvents } from '../../report/user-report.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
-import type { Job, JobProgress, JobResult } from './job.ts';
+import type { JobProgress } from './job.ts';
+import { type MadeResult, type ResultPlace, type ResultTask, writeResult } from './write-result.ts';
 
 /** What the thread is told to make. */
-export interface WorkerTask {
+export interface WorkerTask extends ResultTask {
   readonly config: Config;
-  readonly job: Pick<Job, 'tenantId' | 'ask' | 'createdAt'>;
-  /** Of the result, without the configured prefix. */
-  readonly path: string;
 }
 
 /** What the thread says. */
 export type WorkerMessage =
   | { readonly kind: 'progress'; readonly progress: JobProgress }
-  | { readonly kind: 'made'; readonly result: JobResult; readonly progress: JobProgress }
+  | { readonly kind: 'made'; readonly made: MadeResult }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
 
 export interface WorkerFault {
@@ -29,14 +28,30 @@ export interface WorkerFault {
 }
 
 export interface MakeOptions {
-  /** Ends the thread; the promise then rejects with the signal's reason. */
+  /** Ends the work; the promise then rejects with the signal's reason. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: JobProgress) => void;
 }
 
-export type Made = Extract<WorkerMessage, { kind: 'made' }>;
+export type MakeResult = (task: ResultTask, options: MakeOptions) => Promise<MadeResult>;
 
-export type MakeResult = (task: Omit<WorkerTask, 'config'>, options: MakeOptions) => Promise<Made>;
+/**
+ * As requests are answered, up to as many events: a thread takes longer to start than most reports to be made.
+ * @param large for those with more
+ */
+export function smallOnesHere(
+  here: ResultPlace,
+  { maxEvents, large }: { readonly maxEvents: number; readonly large: MakeResult },
+): MakeResult {
+  return async (task, options) => {
+    try {
+      return await writeResult(here, task, { ...options, maxEvents });
+    } catch (error) {
+      if (!(error instanceof TooManyEvents)) throw error;
+      return large(task, options);
+    }
+  };
+}
 
 /** MiB. A report keeps to some dozens; a thread that takes more than this ends, and its process goes on. */
 const MOST_HEAP_MIB = 1_024;
@@ -47,7 +62,7 @@ const WORKER = new URL(
   import.meta.url,
 );
 
-/** Milliseconds. A thread takes longer to start than most reports to be made: the next job may come soon. */
+/** Milliseconds. Starting one takes a second or more, and the next job may come soon. */
 const IDLE_MS = 60_000;
 
 interface IdleThread {
@@ -73,10 +88,10 @@ export class ReportThreads {
     signal.throwIfAborted();
     const worker = this.#take();
     // A thread that computes hears of nothing: it is ended, and with it whatever it had begun.
-    const { promise, resolve, reject } = Promise.withResolvers<Made>();
+    const { promise, resolve, reject } = Promise.withResolvers<MadeResult>();
     const onMessage = (message: WorkerMessage): void => {
       if (message.kind === 'progress') onProgress(message.progress);
-      else if (message.kind === 'made') resolve(message);
+      else if (message.kind === 'made') resolve(message.made);
       else reject(errorOf(message.fault));
     };
     const onError = (cause: unknown): void =>

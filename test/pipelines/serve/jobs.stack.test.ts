@@ -113,9 +113,10 @@ describe('with nobody to make it', () => {
 });
 
 it('a process that is killed in the middle: another one makes it, and it ends once', async () => {
+  // Twice it says how far it is before it is known to be a large one.
   const { child } = await served.startChild({
     CAMPAIGN_LEDGER_SERVE_JOBS_MAX_CONCURRENT: '1',
-    LEDGER_FAULT_POINTS: 'serve/report-progress:2=SIGKILL',
+    LEDGER_FAULT_POINTS: 'serve/report-progress:4=SIGKILL',
   });
   const { id } = (await create({ user_id: 'big' })).json;
   expect((await child.ended).signal).toBe('SIGKILL');
