@@ -59,8 +59,8 @@ export function clientsStep() {
     },
 
     async run(begun) {
-      const python = await (begun ?? attempt(bringPython));
-      const jdbc = await attempt(bringJdbc);
+      // Maven's folder bears one Maven at a time: the step before, which fetches Kafka's jars, has ended.
+      const [python, jdbc] = await Promise.all([begun ?? attempt(bringPython), attempt(bringJdbc)]);
       writeStamp('clients', { wanted: wanted(), python, jdbc });
     },
 
