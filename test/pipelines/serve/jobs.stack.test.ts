@@ -6,7 +6,8 @@ import { eventually } from '../../helpers/runner-harness.ts';
 import { ServedReports } from '../../helpers/served-reports.ts';
 
 const HOUR_MS = 3_600_000;
-const BIG = 20_000;
+/** Large enough to be made in a thread, and to say in between how far it is. */
+const BIG = 10_000;
 
 /** Of services that are told to be ahead of the time. */
 let aheadMs = 0;
@@ -21,7 +22,7 @@ let cancelled = '';
 beforeAll(async () => {
   served = await ServedReports.create(inject('configFile'), {
     // Nobody takes on jobs but those who are told to.
-    overrides: { serve: { jobs: { maxConcurrent: 0 } } },
+    overrides: { serve: { syncMaxEvents: 2_000, jobs: { maxConcurrent: 0 } } },
     clock,
   });
   token = served.tokens.acme;
@@ -113,10 +114,9 @@ describe('with nobody to make it', () => {
 });
 
 it('a process that is killed in the middle: another one makes it, and it ends once', async () => {
-  // Twice it says how far it is before it is known to be a large one.
   const { child } = await served.startChild({
     CAMPAIGN_LEDGER_SERVE_JOBS_MAX_CONCURRENT: '1',
-    LEDGER_FAULT_POINTS: 'serve/report-progress:4=SIGKILL',
+    LEDGER_FAULT_POINTS: 'serve/report-progress:1=SIGKILL',
   });
   const { id } = (await create({ user_id: 'big' })).json;
   expect((await child.ended).signal).toBe('SIGKILL');
