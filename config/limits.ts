@@ -4,6 +4,7 @@ import { MASK, withoutLogins } from '../pipelines/common/redaction.ts';
 import { connectionStringFault } from './connection-string.ts';
 import { refusedProperty } from './kafka-properties.ts';
 import type { Config } from './schema.ts';
+import { isLoopbackUrl } from './secrets.ts';
 
 interface Limit {
   /** The key a person should look at first; the fault is reported there. */
@@ -229,6 +230,32 @@ const LIMITS: readonly Limit[] = [
       },
     }),
   ),
+  {
+    path: 'serve.auth.jwks.url',
+    reads: ['serve.auth.jwks.url', 'serve.auth.jwks.issuer', 'serve.auth.jwks.audience'],
+    fault: ({ serve: { auth } }) => {
+      const { url, issuer, audience } = auth.jwks;
+      if (url === null)
+        return issuer === null && audience === null
+          ? null
+          : 'is null, but serve.auth.jwks.issuer or audience is given: give the URL, or remove them';
+      const missing = [
+        ...needed(issuer, 'serve.auth.jwks.issuer'),
+        ...needed(audience, 'serve.auth.jwks.audience'),
+      ];
+      if (missing.length > 0)
+        return `needs ${missing.join(' and ')}: else a token that was made for somebody else would pass`;
+      return url.startsWith('https:') || isLoopbackUrl(url)
+        ? null
+        : 'must be https: whoever answers in its place decides which tokens are good';
+    },
+  },
+  {
+    path: 'serve.jobs.pollMs',
+    reads: ['serve.jobs.pollMs', 'serve.jobs.leaseMs'],
+    fault: ({ serve: { jobs } }) =>
+      jobs.pollMs > jobs.leaseMs ? `must not exceed serve.jobs.leaseMs (${jobs.leaseMs})` : null,
+  },
   {
     path: 'retry.initialMs',
     reads: ['retry.initialMs', 'retry.maxMs'],

@@ -169,6 +169,36 @@ const tiers = () => {
   return section({ coolAfterDays: days(), coldAfterDays: days(), archiveAfterDays: days() });
 };
 
+const serve = section({
+  host: z.string().min(1, 'must not be empty').default('127.0.0.1'),
+  port: count({ least: 0, most: 65_535 }).default(8480),
+  auth: section({
+    keysFile: optionalText(),
+    jwks: section({
+      url: httpUrl({ example: 'https://login.example.net/.well-known/jwks.json' }).nullable().default(null),
+      issuer: optionalText(),
+      audience: optionalText(),
+      tenantsClaim: z.string().min(1, 'must not be empty').default('tenants'),
+    }),
+  }),
+  maxConcurrentReports: count({ most: 1_000 }).default(16),
+  maxWaitingReports: count({ least: 0, most: 100_000 }).default(200),
+  syncMaxEvents: count({ most: 1_000_000 }).default(10_000),
+  freshnessMs: milliseconds(0).default(1_000),
+  requestTimeoutMs: milliseconds(100).default(30_000),
+  maxBodyBytes: bytes({ least: KIB, most: MIB }).default(64 * KIB),
+  rateLimit: section({
+    maxRequests: count({ most: 100_000_000 }).default(600),
+    windowMs: milliseconds(1_000).default(60_000),
+  }),
+  jobs: section({
+    maxConcurrent: count({ least: 0, most: 64 }).default(2),
+    expireAfterHours: count({ most: 8_760 }).default(24),
+    pollMs: milliseconds(100).default(2_000),
+    leaseMs: milliseconds(1_000).default(30_000),
+  }),
+});
+
 export const configSchema = withLimits(
   z.strictObject({
     kafka,
@@ -229,6 +259,7 @@ export const configSchema = withLimits(
       host: z.string().min(1, 'must not be empty').default('127.0.0.1'),
       port: count({ least: 0, most: 65_535 }).nullable().default(0),
     }),
+    serve,
     log: section({
       level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
       format: oneOf(['auto', 'json', 'pretty']).default('auto'),

@@ -90,7 +90,7 @@ function blobEndpoint(connectionString: string): string | undefined {
   return /(?:^|;)\s*BlobEndpoint=([^;]+)/i.exec(connectionString)?.[1];
 }
 
-function isLoopbackUrl(url: unknown): boolean {
+export function isLoopbackUrl(url: unknown): boolean {
   const host = typeof url === 'string' ? URL.parse(url)?.hostname : undefined;
   return (
     host !== undefined && (host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host))

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 
-/** What the pipelines read at run time: schemas, SQL, defaults, page templates. */
-const ASSETS = new Set(['.avsc', '.sql', '.yaml', '.json', '.html', '.css']);
+/** What the pipelines read at run time: schemas, SQL, defaults, and a page's templates, style and script. */
+const ASSETS = new Set(['.avsc', '.sql', '.yaml', '.json', '.eta', '.css', '.js']);
 
 // Built aside and moved, so that a build that fails leaves the old one whole.
 const tools = join(root, '.tools');

@@ -62,6 +62,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => [(await import('./report/report-command.ts')).registerReportCommand],
   },
   {
+    name: 'serve',
+    description: 'reports over HTTP, at once or as jobs',
+    load: async () => [(await import('./serve/serve-command.ts')).registerServeCommands],
+  },
+  {
     name: 'config',
     description: 'check the configuration',
     load: async () => [(await import('../config/validate-command.ts')).registerConfigCommand],

@@ -1,13 +1,16 @@
--- A role for BI tools: it sees the views of ledger_bi and nothing else, and changes nothing.
+-- A role for BI tools: it sees the views of ledger_bi and nothing else, changes nothing, and cannot take the whole server for itself.
 -- Run once by an administrator, after `campaign-ledger migrate`:  clickhouse-client --queries-file readonly-role.sql
 -- On a cluster, add ON CLUSTER <name> after each name. Where clickhouse.biDatabase is another, put its name for ledger_bi.
+-- To change a limit: ALTER SETTINGS PROFILE and ALTER QUOTA; run again, this file leaves alone what is there.
 
--- 2, not 1: BI tools send settings along with their queries. The limits cannot be lifted by them.
+-- readonly is 2, not 1: BI tools send settings along with their queries.
+-- Limits have a range and are not CONST: tools send a timeout and a number of rows of their own, and may ask for less.
+-- MIN 1 since 0 would mean no limit.
 CREATE SETTINGS PROFILE IF NOT EXISTS ledger_reader_profile SETTINGS
     readonly = 2,
-    max_execution_time = 300 CONST,
-    max_memory_usage = 8000000000 CONST,
-    max_result_rows = 10000000 CONST;
+    max_execution_time = 300 MIN 1 MAX 300,
+    max_memory_usage = 8000000000 MIN 1 MAX 8000000000,
+    max_result_rows = 10000000 MIN 1 MAX 10000000;
 
 CREATE ROLE IF NOT EXISTS ledger_reader SETTINGS PROFILE 'ledger_reader_profile';
 
@@ -15,6 +18,7 @@ CREATE ROLE IF NOT EXISTS ledger_reader SETTINGS PROFILE 'ledger_reader_profile'
 GRANT SELECT ON ledger_bi.* TO ledger_reader;
 GRANT SHOW DATABASES, SHOW TABLES, SHOW COLUMNS ON ledger_bi.* TO ledger_reader;
 
+-- For each user by itself, seconds of execution among it: one dashboard that reloads every second does not eat another's.
 CREATE QUOTA IF NOT EXISTS ledger_reader_quota
     KEYED BY user_name
     FOR INTERVAL 1 hour MAX queries = 5000, execution_time = 3600
@@ -23,3 +27,6 @@ CREATE QUOTA IF NOT EXISTS ledger_reader_quota
 -- Then for each tool or person:
 --   CREATE USER metabase IDENTIFIED BY '…' HOST IP '10.0.0.0/8' DEFAULT ROLE ledger_reader;
 --   GRANT ledger_reader TO metabase;
+--
+-- A tool that asks information_schema instead of ClickHouse's own system tables may be shown its part of it:
+--   GRANT SELECT ON information_schema.* TO ledger_reader;

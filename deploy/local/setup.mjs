@@ -2,7 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { browserStep } from './setup/browser.mjs';
 import { inTools, packagesInLock, toolsDir } from './setup/checkout.mjs';
+import { clientsStep, forgetFailedClients } from './setup/clients.mjs';
 import { findJava, javaStep } from './setup/java.mjs';
 import { kafkaClientStep } from './setup/kafka-client.mjs';
 import { kafkaJarsStep } from './setup/kafka-jars.mjs';
@@ -14,7 +16,9 @@ import { canInstall, describeMissing, install } from './setup/system-packages.mj
 
 // This file and those it imports run on any Node from 16 on, with nothing installed: built-in modules only.
 
-const STEPS = ['node', 'packages', 'client', 'java', 'kafka'];
+/** In their order. All but the last two are what commands need; the tests have use for those as well. */
+export const STEPS = ['node', 'packages', 'client', 'java', 'kafka', 'browser', 'clients'];
+const LAST = 'clients';
 
 /** Set-up cannot be done on this machine as it is. The message is for a person. */
 class CannotSetUp extends Error {}
@@ -36,7 +40,15 @@ export async function setUp({ upTo = 'kafka' } = {}) {
 }
 
 function stepsUpTo(upTo, node) {
-  const all = [nodeStep(node), packagesStep(node), kafkaClientStep(node), javaStep(), kafkaJarsStep()];
+  const all = [
+    nodeStep(node),
+    packagesStep(node),
+    kafkaClientStep(node),
+    javaStep(),
+    kafkaJarsStep(),
+    browserStep(),
+    clientsStep(),
+  ];
   return all.slice(0, STEPS.indexOf(upTo) + 1);
 }
 
@@ -49,8 +61,20 @@ async function bringAll(steps) {
   sweepLeftovers();
   if (needs.length > 0)
     await timed(`system packages (${needs.map((need) => need.what).join(', ')})`, () => install(needs));
-  // Asked at its turn: new packages empty node_modules, and the client that was there is there no more.
-  for (const step of steps) if (step.run !== null && !step.isReady()) await timed(step.label, step.run);
+  const begun = new Map(todo.filter((step) => step.begin !== undefined).map((step) => [step, step.begin()]));
+  try {
+    // Asked at its turn: new packages empty node_modules, and the client that was there is there no more.
+    for (const step of steps)
+      if (step.run !== null && !step.isReady()) await timed(step.label, () => step.run(begun.get(step)));
+  } finally {
+    // A program that outlived set-up would meet the next one's.
+    await Promise.allSettled(begun.values());
+  }
+  for (const step of steps) {
+    const lacks = step.lacks?.() ?? '';
+    if (lacks !== '')
+      say(`going on without ${lacks}. Tests that need it are skipped; npm run setup tries again.\n`);
+  }
   const undone = steps.find((step) => !step.isReady());
   if (undone !== undefined)
     throw new CannotSetUp(
@@ -94,10 +118,16 @@ function refuseUnknownPlatform(steps) {
 
 /** What a killed set-up left half done. Only the holder of the lock may clear it away. */
 function sweepLeftovers() {
-  for (const folder of [toolsDir, inTools('node'), inTools('kafka'), inTools('kafka-client')]) {
+  for (const folder of [
+    toolsDir,
+    inTools('node'),
+    inTools('kafka'),
+    inTools('kafka-client'),
+    inTools('clients'),
+  ]) {
     if (!existsSync(folder)) continue;
     for (const name of readdirSync(folder)) {
-      if (/(^|\.)(fresh|old)-\d+$|^kafka-client-/.test(name))
+      if (/(^|\.)(fresh|old)-([a-z]+-)?\d+$|^kafka-client-/.test(name))
         rmSync(join(folder, name), { recursive: true, force: true });
     }
   }
@@ -123,13 +153,15 @@ export function failSetUp(error) {
 /** Prints each step and what it would do. @returns whether all is there */
 async function check() {
   let isAll = true;
-  for (const step of stepsUpTo('kafka', chooseNode())) {
+  for (const step of stepsUpTo(LAST, chooseNode())) {
     const isReady = step.isReady();
     isAll &&= isReady;
     const needs = isReady ? [] : await step.needs();
+    const lacks = step.lacks?.() ?? '';
+    const without = lacks === '' ? '' : `, without ${lacks}`;
     const first = needs.length === 0 ? '' : `; first install ${needs.map((need) => need.what).join(', ')}`;
     process.stdout.write(
-      `${step.name.padEnd(9)}${isReady ? `there: ${step.label}` : `would ${step.todo}${first}`}\n`,
+      `${step.name.padEnd(9)}${isReady ? `there: ${step.label}${without}` : `would ${step.todo}${first}`}\n`,
     );
   }
   return isAll;
@@ -137,11 +169,11 @@ async function check() {
 
 const USAGE = `usage: npm run setup [-- --check]
   --check        print what would be done, do nothing; exit 0 when all is there, else 3
-  --up-to STEP   stop after one of: ${STEPS.join(' ')} (default kafka, the last)
+  --up-to STEP   stop after one of: ${STEPS.join(' ')} (default ${LAST}, the last; only tests need the last two)
 `;
 
 async function main(args) {
-  const upTo = args[0] === '--up-to' ? args[1] : 'kafka';
+  const upTo = args[0] === '--up-to' ? args[1] : LAST;
   if (args[0] === '--check' && args.length === 1) process.exit((await check()) ? 0 : 3);
   if (!STEPS.includes(upTo) || ![0, 2].includes(args.length)) {
     process.stderr.write(USAGE);
@@ -149,6 +181,7 @@ async function main(args) {
   }
   const start = Date.now();
   mkdirSync(toolsDir, { recursive: true });
+  forgetFailedClients();
   await setUp({ upTo });
   say(`all there (${((Date.now() - start) / 1000).toFixed(1)} s)\n`);
 }

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { toolsDir } from './setup/checkout.mjs';
 import { isNewEnough } from './setup/node.mjs';
-import { failSetUp, setUp } from './setup.mjs';
+import { failSetUp, STEPS, setUp } from './setup.mjs';
 
 /** Set for what runs inside, so that a command started by a command does not look again. */
 const DONE = 'LEDGER_SETUP_DONE';
@@ -24,7 +24,7 @@ if (upTo === 'client' && args[1] === 'stack') upTo = 'kafka';
 let child = null;
 watchNpm();
 
-const isInside = isNewEnough(process.version) && ['kafka', upTo].includes(process.env[DONE]);
+const isInside = isNewEnough(process.version) && STEPS.indexOf(process.env[DONE]) >= STEPS.indexOf(upTo);
 if (isInside) runFile(process.execPath, process.env);
 else setUp({ upTo }).then(({ node, java }) => runFile(node.bin, environment(node, java)), failSetUp);
 

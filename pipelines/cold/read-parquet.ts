@@ -78,11 +78,20 @@ export class ParquetReader {
    * @throws {Outage}
    * @throws {DamagedColdFile}
    */
-  static async rowsOf(
+  static async rowsOf(...asked: Parameters<typeof ParquetReader.eachOf>): Promise<ColdRow[]> {
+    return (await Array.fromAsync(ParquetReader.eachOf(...asked))).flat();
+  }
+
+  /**
+   * The same, holding no more than `READ_BYTES` of the file at a time: an owner with more of them takes more requests.
+   * @throws {Outage}
+   * @throws {DamagedColdFile}
+   */
+  static async *eachOf(
     table: ColdTable,
     file: StoredFile & { readonly groups: readonly GroupPlace[] },
     owner: Owner,
-  ): Promise<ColdRow[]> {
+  ): AsyncGenerator<ColdRow[]> {
     const [tenant, user] = table.owner;
     const reader = ParquetReader.listed(table, file);
     // Sorted by owner: a group may hold rows of one up to where the next group begins.
@@ -93,8 +102,8 @@ export class ParquetReader {
         (next === undefined || compareOwners(owner, firstOf(next)) <= 0)
       );
     });
-    const rows = groups.length === 0 ? [] : await reader.#read(groups);
-    return rows.filter((row) => row[tenant] === owner[0] && row[user] === owner[1]);
+    for (const some of portionsOf(groups, READ_BYTES))
+      yield (await reader.#read(some)).filter((row) => row[tenant] === owner[0] && row[user] === owner[1]);
   }
 
   /**
@@ -102,16 +111,7 @@ export class ParquetReader {
    * @param bytesAtOnce what is asked for with one request and held at a time, a row group at least
    */
   async *all(bytesAtOnce = READ_BYTES): AsyncGenerator<readonly ColdRow[]> {
-    let some: Group[] = [];
-    for (const one of this.#groups) {
-      const [first = one] = some;
-      if (some.length > 0 && one.end - first.start > bytesAtOnce) {
-        yield await this.#read(some);
-        some = [];
-      }
-      some.push(one);
-    }
-    if (some.length > 0) yield await this.#read(some);
+    for (const some of portionsOf(this.#groups, bytesAtOnce)) yield await this.#read(some);
   }
 
   async #read(groups: readonly Group[]): Promise<ColdRow[]> {
@@ -194,6 +194,20 @@ function placesOf({ bytes, footerBytes }: StoredFile, groups: readonly GroupPlac
     end: groups[index + 1]?.[2] ?? bytes - footerBytes,
     sum,
   }));
+}
+
+/** Neighbours together, up to so many bytes; one at least. */
+function* portionsOf(groups: readonly Group[], bytes: number): Generator<Group[]> {
+  let some: Group[] = [];
+  for (const one of groups) {
+    const [first = one] = some;
+    if (some.length > 0 && one.end - first.start > bytes) {
+      yield some;
+      some = [];
+    }
+    some.push(one);
+  }
+  if (some.length > 0) yield some;
 }
 
 function firstOf(group: GroupPlace | undefined): Owner {

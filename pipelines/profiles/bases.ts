@@ -3,9 +3,9 @@ import { hash } from 'node:crypto';
 import type { ClickHouseClient } from '../common/clickhouse/client.ts';
 import { selectRows } from '../common/clickhouse/select.ts';
 import { askEach, askRows, inLists, type Questioned, type User } from './ask.ts';
-import { type FoldState, inEffectOrder } from './fold/fold-profile.ts';
+import { type FoldState, inEffectOrder, type ProfileChange } from './fold/fold-profile.ts';
 import { isJsonObject, parseJson } from './fold/json-value.ts';
-import type { StoredChange, UserLists } from './histories.ts';
+import type { UserLists } from './histories.ts';
 import type { FoldBase } from './refold.ts';
 import { userKey } from './touched-users.ts';
 
@@ -33,7 +33,7 @@ export function changeHash(changeId: string): string {
  * as long as a version begins there.
  * @param local what ClickHouse has of the user
  */
-export function foldsOn({ baseAt, hashes }: ProfileBase, local: readonly StoredChange[]): boolean {
+export function foldsOn({ baseAt, hashes }: ProfileBase, local: readonly ProfileChange[]): boolean {
   if (local.some(({ changedAt }) => changedAt < baseAt)) return false;
   if (inEffectOrder(local)[0]?.changedAt !== baseAt) return false;
   return !local.some(({ changeId }) => hashes.has(changeHash(changeId)));

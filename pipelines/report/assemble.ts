@@ -1,16 +1,9 @@
-/** From a user's events, profile versions and campaigns to the records of a report. Pure: reads nothing, knows no clock. */
-import type { ProfileVersion } from '../profiles/fold/fold-profile.ts';
+/** From a user's messages, profile versions and campaigns to the records of a report. Pure: reads nothing, knows no clock. */
 import { emptyObject, isJsonObject, type JsonObject, parseJson } from '../profiles/fold/json-value.ts';
 import { mergePatchBetween } from '../profiles/fold/merge-patch.ts';
-import { type ProfileAt, profileAt } from './profile-timeline.ts';
-import type {
-  DeliveryEntry,
-  FeedbackEntry,
-  ProfileRef,
-  ReportedVersion,
-  ReportRecord,
-  UserReport,
-} from './report.ts';
+import type { Message } from './event-stage.ts';
+import { type ProfileAt, type ProfileHistory, profileAt } from './profile-timeline.ts';
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportedVersion, ReportRecord } from './report.ts';
 
 /** One stored event of the user. Times in milliseconds since the epoch. */
 export interface ReportEvent {
@@ -40,125 +33,34 @@ export interface ReportCampaign {
   readonly subject: string | null;
 }
 
-/** Milliseconds since the epoch, `[from, to)` by sent_at; null is open. */
-export interface ReportRange {
-  readonly from: number | null;
-  readonly to: number | null;
-}
-
-export interface ReportInput {
-  readonly events: readonly ReportEvent[];
-  readonly versions: readonly ProfileVersion[];
+export interface AssembleOptions {
+  readonly history: ProfileHistory;
   readonly campaigns: ReadonlyMap<string, ReportCampaign>;
-  readonly range: ReportRange;
 }
 
-export type ReportBody = Pick<UserReport, 'records' | 'profile_versions'>;
+type FoundVersion = Extract<ProfileAt, { status: 'found' }>['version'];
 
-function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
-}
+/** Makes each record once it is asked for; of the versions that the records name it keeps count. */
+export class Assembler {
+  readonly #history: ProfileHistory;
+  readonly #campaigns: AssembleOptions['campaigns'];
+  readonly #named = new Map<number, FoundVersion>();
+  readonly #attributes = new Map<number, JsonObject>();
+  #previous: JsonObject | null = null;
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function compareRecorded(a: ReportEvent, b: ReportEvent): number {
-  return (
-    a.recordedAt - b.recordedAt ||
-    compareText(a.topicId, b.topicId) ||
-    a.partition - b.partition ||
-    a.offset - b.offset
-  );
-}
-
-function compareOccurred(a: ReportEvent, b: ReportEvent): number {
-  return a.occurredAt - b.occurredAt || compareRecorded(a, b) || compareText(a.eventId, b.eventId);
-}
-
-/** One event for each identity (message, type, event id; tenant and user are given): of several copies the first recorded. */
-export function firstRecordedEvents(events: readonly ReportEvent[]): ReportEvent[] {
-  const first = new Map<string, ReportEvent>();
-  for (const event of events) {
-    const identity = JSON.stringify([event.messageId, event.type, event.eventId]);
-    const known = first.get(identity);
-    if (known === undefined || compareRecorded(event, known) < 0) first.set(identity, event);
+  constructor({ history, campaigns }: AssembleOptions) {
+    this.#history = history;
+    this.#campaigns = campaigns;
   }
-  return [...first.values()];
-}
 
-/** The event that says when a message was sent: the earliest SENT, else the earliest delivery event, else the earliest feedback. */
-function sendEvent(inOrder: readonly ReportEvent[]): ReportEvent | undefined {
-  return (
-    inOrder.find((event) => event.kind === 'delivery' && event.type === 'SENT') ??
-    inOrder.find((event) => event.kind === 'delivery') ??
-    inOrder[0]
-  );
-}
-
-function attributesOf(at: ProfileAt): JsonObject {
-  if (at.status !== 'found') return emptyObject();
-  const value = parseJson(at.version.attributes);
-  return isJsonObject(value) ? value : emptyObject();
-}
-
-interface Message {
-  readonly send: ReportEvent;
-  readonly events: readonly ReportEvent[];
-}
-
-function messagesInRange(events: readonly ReportEvent[], range: ReportRange): Message[] {
-  const byMessage = Map.groupBy(firstRecordedEvents(events), (event) => event.messageId);
-  const messages: Message[] = [];
-  for (const group of byMessage.values()) {
-    const inOrder = group.sort(compareOccurred);
-    const send = sendEvent(inOrder);
-    if (send === undefined) continue;
-    if (range.from !== null && send.occurredAt < range.from) continue;
-    if (range.to !== null && send.occurredAt >= range.to) continue;
-    messages.push({ send, events: inOrder });
-  }
-  return messages.sort(
-    (a, b) => a.send.occurredAt - b.send.occurredAt || compareText(a.send.messageId, b.send.messageId),
-  );
-}
-
-/** Records oldest first (by sent_at, then message id), each with all its events, also those after the range. */
-export function assembleReport({ events, versions, campaigns, range }: ReportInput): ReportBody {
-  const named = new Map<number, ProfileVersion>();
-  const refOf = (at: ProfileAt): ProfileRef => {
-    if (at.status !== 'found') return { status: at.status, version: null, valid_from: null };
-    named.set(at.version.validFrom, at.version);
-    return { status: 'found', version: at.version.version, valid_from: isoTime(at.version.validFrom) };
-  };
-  const refAt = (instant: number): ProfileRef => refOf(profileAt(versions, instant));
-
-  const deliveryEntry = (event: ReportEvent): DeliveryEntry => ({
-    event_id: event.eventId,
-    type: event.type,
-    occurred_at: isoTime(event.occurredAt),
-    reason: event.reason,
-    provider: event.provider,
-    profile: refAt(event.occurredAt),
-  });
-  const feedbackEntry = (event: ReportEvent): FeedbackEntry => ({
-    event_id: event.eventId,
-    type: event.type,
-    occurred_at: isoTime(event.occurredAt),
-    link: event.link,
-    is_machine: event.isMachine,
-    value: event.value,
-    user_agent: event.userAgent,
-    profile: refAt(event.occurredAt),
-  });
-
-  const records: ReportRecord[] = [];
-  let previous: JsonObject | null = null;
-  for (const { send, events: inOrder } of messagesInRange(events, range)) {
-    const at = profileAt(versions, send.occurredAt);
-    const attributes = attributesOf(at);
-    const campaign = campaigns.get(send.campaignId);
-    records.push({
+  /** The next message's, in the order in which they were sent. */
+  record({ send, events }: Message): ReportRecord {
+    const at = profileAt(this.#history, send.occurredAt);
+    const attributes = this.#attributesOf(at);
+    const campaign = this.#campaigns.get(send.campaignId);
+    const previous = this.#previous;
+    this.#previous = attributes;
+    return {
       message_id: send.messageId,
       sent_at: isoTime(send.occurredAt),
       variant: send.variant,
@@ -168,23 +70,79 @@ export function assembleReport({ events, versions, campaigns, range }: ReportInp
         channel: send.channel,
         subject: campaign?.subject ?? null,
       },
-      delivery: inOrder.filter((event) => event.kind === 'delivery').map(deliveryEntry),
-      feedback: inOrder.filter((event) => event.kind === 'feedback').map(feedbackEntry),
-      profile: refOf(at),
+      delivery: events.filter(({ kind }) => kind === 'delivery').map((event) => this.#deliveryEntry(event)),
+      feedback: events.filter(({ kind }) => kind === 'feedback').map((event) => this.#feedbackEntry(event)),
+      profile: this.#refOf(at),
       changed_since_previous: previous === null ? null : mergePatchBetween(previous, attributes),
-    });
-    previous = attributes;
+    };
   }
 
-  const profileVersions = [...named.values()]
-    .sort((a, b) => a.validFrom - b.validFrom)
-    .map(
-      (version): ReportedVersion => ({
-        version: version.version,
-        valid_from: isoTime(version.validFrom),
-        valid_to: version.validTo === null ? null : isoTime(version.validTo),
-        attributes: attributesOf({ status: 'found', version }),
-      }),
-    );
-  return { records, profile_versions: profileVersions };
+  /** Every version that the records so far name, once, oldest first. */
+  namedVersions(): ReportedVersion[] {
+    return [...this.#named.values()]
+      .sort((a, b) => a.validFrom - b.validFrom)
+      .map((version) => this.versionOf(version));
+  }
+
+  versionOf(version: FoundVersion): ReportedVersion {
+    return {
+      version: version.version,
+      valid_from: isoTime(version.validFrom),
+      valid_to: version.validTo === null ? null : isoTime(version.validTo),
+      attributes: this.#attributesOf({ status: 'found', version }),
+    };
+  }
+
+  #refOf(at: ProfileAt): ProfileRef {
+    if (at.status === 'found') this.#named.set(at.version.validFrom, at.version);
+    return refOf(at);
+  }
+
+  #refAt(instant: number): ProfileRef {
+    return this.#refOf(profileAt(this.#history, instant));
+  }
+
+  #attributesOf(at: ProfileAt): JsonObject {
+    if (at.status !== 'found') return emptyObject();
+    const { validFrom, attributes } = at.version;
+    const known = this.#attributes.get(validFrom);
+    if (known !== undefined) return known;
+    const value = parseJson(attributes);
+    const parsed = isJsonObject(value) ? value : emptyObject();
+    this.#attributes.set(validFrom, parsed);
+    return parsed;
+  }
+
+  #deliveryEntry(event: ReportEvent): DeliveryEntry {
+    return {
+      event_id: event.eventId,
+      type: event.type,
+      occurred_at: isoTime(event.occurredAt),
+      reason: event.reason,
+      provider: event.provider,
+      profile: this.#refAt(event.occurredAt),
+    };
+  }
+
+  #feedbackEntry(event: ReportEvent): FeedbackEntry {
+    return {
+      event_id: event.eventId,
+      type: event.type,
+      occurred_at: isoTime(event.occurredAt),
+      link: event.link,
+      is_machine: event.isMachine,
+      value: event.value,
+      user_agent: event.userAgent,
+      profile: this.#refAt(event.occurredAt),
+    };
+  }
+}
+
+export function refOf(at: ProfileAt): ProfileRef {
+  if (at.status !== 'found') return { status: at.status, version: null, valid_from: null };
+  return { status: 'found', version: at.version.version, valid_from: isoTime(at.version.validFrom) };
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }

@@ -3,7 +3,8 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { asOutage } from '../common/clickhouse/client.ts';
 import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
-import type { ReportCampaign, ReportEvent } from './assemble.ts';
+import type { ReportEvent } from './assemble.ts';
+import type { Pin } from './pin.ts';
 import type { ReportDefinition } from './report-rows.ts';
 
 export interface UserKey {
@@ -16,166 +17,210 @@ export interface ReportReader {
   readonly database: string;
 }
 
-/** 64-bit numbers arrive as text: those that can pass 2^53 must not be rounded on the way. */
-const settings = { output_format_json_quote_64bit_integers: 1 } as const;
+/** What a report may know. */
+export interface Knowledge {
+  /** Milliseconds; null: whenever it was recorded. */
+  readonly knownAt: number | null;
+  readonly pin: Pin;
+}
 
-async function selectRows<Row>(
+export interface UserRows {
+  /** Rows of events that were handed on. */
+  readonly events: number;
+  readonly changes: readonly ProfileChange[];
+  /** Of each campaign of the events the one that is current by what the report may know. */
+  readonly definitions: readonly ReportDefinition[];
+}
+
+/** Cells as text: numbers of 64 bits must not be rounded on the way. */
+type Cells = readonly (string | null)[];
+type Part = 'event' | 'change' | 'definition';
+
+const EVENT = `kind, event_id, message_id, campaign_id, channel, type, toString(toUnixTimestamp64Milli(occurred_at)), variant, reason, provider,
+  link, user_agent, toString(is_machine), toString(value), toString(toUnixTimestamp64Milli(recorded_at)), source, toString(offset)`;
+const CHANGE = `change_id, op, toString(toUnixTimestamp64Milli(changed_at)), toString(source_version), attributes,
+  toString(toUnixTimestamp64Milli(recorded_at)), source, toString(offset)`;
+const DEFINITION = `campaign_id, name, channel, subject, toString(toUnixTimestamp64Milli(updated_at)),
+  toString(toUnixTimestamp64Milli(recorded_at)), source, toString(offset)`;
+const OF_USER = 'tenant_id = {tenantId:String} AND user_id = {userId:String}';
+
+const select = (part: Part, cells: string, rest: string) =>
+  `SELECT '${part}' AS part, CAST([${cells}], 'Array(Nullable(String))') AS cells FROM {database:Identifier}.${rest}`;
+
+/** The latest by updated_at, then by recording. */
+const definitionsOf = (campaigns: string) =>
+  select(
+    'definition',
+    DEFINITION,
+    `campaigns
+     WHERE tenant_id = {tenantId:String} AND campaign_id IN ${campaigns}
+       AND recorded_at <= fromUnixTimestamp64Milli({knownAt:Int64}, 'UTC')
+       AND offset < transform(source, {sources:Array(String)}, {nexts:Array(UInt64)}, {otherwise:UInt64})
+     ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
+     LIMIT 1 BY campaign_id`,
+  );
+
+/** Milliseconds: ClickHouse's DateTime64 ends with the year. */
+const LATEST = Date.UTC(2299, 0, 1);
+
+function knowledgeParameters({ knownAt, pin }: Knowledge): Record<string, unknown> {
+  const pinned = pin.list();
+  return {
+    knownAt: knownAt ?? LATEST,
+    sources: pinned.map(({ topic_id, partition }) => `${topic_id}/${partition}`),
+    nexts: pinned.map(({ next }) => next),
+    otherwise: pin.isFixed ? 0 : Number.MAX_SAFE_INTEGER,
+  };
+}
+
+/**
+ * One question, by the tables' primary keys: the cost is this user's rows, not the tables'. Holds few events at a time.
+ * @throws {Outage}
+ */
+export async function readUser(
+  reader: ReportReader,
+  user: UserKey,
+  { onEvent, ...knowledge }: Knowledge & { readonly onEvent: (event: ReportEvent) => void },
+): Promise<UserRows> {
+  const query = [
+    select('event', EVENT, `events WHERE ${OF_USER}`),
+    select('change', CHANGE, `profile_changes WHERE ${OF_USER}`),
+    `SELECT * FROM (${definitionsOf(`(SELECT campaign_id FROM {database:Identifier}.events WHERE ${OF_USER})`)})`,
+  ].join('\nUNION ALL\n');
+  const changes: ProfileChange[] = [];
+  const definitions: ReportDefinition[] = [];
+  let events = 0;
+  for await (const [part, cells] of ask(reader, query, { ...user, ...knowledgeParameters(knowledge) })) {
+    if (part === 'change') changes.push(changeOf(cells));
+    else if (part === 'definition') definitions.push(definitionOf(cells));
+    else {
+      events += 1;
+      onEvent(eventOf(cells));
+    }
+  }
+  return { events, changes, definitions };
+}
+
+/** Of campaigns whose events are elsewhere. @throws {Outage} */
+export async function readDefinitions(
+  reader: ReportReader,
+  {
+    tenantId,
+    campaignIds,
+    ...knowledge
+  }: Knowledge & { readonly tenantId: string; readonly campaignIds: readonly string[] },
+): Promise<ReportDefinition[]> {
+  const definitions: ReportDefinition[] = [];
+  for (const some of portions(campaignIds, (id) => [id])) {
+    const parameters = { tenantId, campaignIds: some, ...knowledgeParameters(knowledge) };
+    for await (const [, cells] of ask(reader, definitionsOf('{campaignIds:Array(String)}'), parameters))
+      definitions.push(definitionOf(cells));
+  }
+  return definitions;
+}
+
+async function* ask(
   { clickhouse, database }: ReportReader,
   query: string,
   parameters: Record<string, unknown>,
-): Promise<Row[]> {
+): AsyncGenerator<readonly [Part, Cells]> {
   try {
-    const result = await clickhouse.query({
+    const answer = await clickhouse.query({
       query,
       query_params: { ...parameters, database },
-      clickhouse_settings: settings,
-      format: 'JSONEachRow',
+      format: 'JSONCompactEachRow',
       // Proxies refuse long URLs.
       use_multipart_params_auto: true,
     });
-    const rows: Row[] = [];
-    for await (const chunk of result.stream<Row>()) {
-      for (const row of chunk) rows.push(row.json());
-    }
-    return rows;
+    for await (const rows of answer.stream<readonly [Part, Cells]>())
+      for (const row of rows) yield row.json();
   } catch (error) {
     throw asOutage(error);
   }
 }
 
-interface EventRow {
-  kind: 'delivery' | 'feedback';
-  event_id: string;
-  message_id: string;
-  campaign_id: string;
-  channel: string;
-  type: string;
-  occurred_ms: string;
-  variant: string | null;
-  reason: string | null;
-  provider: string | null;
-  link: string | null;
-  user_agent: string | null;
-  is_machine: boolean;
-  value: number | null;
-  recorded_ms: string;
-  topic: string;
-  kafka_partition: number;
-  offset: string;
+function placeOf(source: string | null | undefined, offset: string | null | undefined) {
+  const [topicId = '', partition] = (source ?? '').split('/');
+  return { topicId, partition: Number(partition), offset: Number(offset) };
 }
 
-/** Reads by the table's primary key: the cost is this user's rows, not the table's. */
-export async function readEvents(
-  reader: ReportReader,
-  { tenantId, userId }: UserKey,
-): Promise<ReportEvent[]> {
-  const rows = await selectRows<EventRow>(
-    reader,
-    `SELECT kind, event_id, message_id, campaign_id, channel, type, toUnixTimestamp64Milli(occurred_at) AS occurred_ms,
-            variant, reason, provider, link, user_agent, is_machine, value,
-            toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
-     FROM {database:Identifier}.events
-     WHERE tenant_id = {tenantId:String} AND user_id = {userId:String}`,
-    { tenantId, userId },
-  );
-  return rows.map((row) => ({
-    kind: row.kind,
-    eventId: row.event_id,
-    messageId: row.message_id,
-    campaignId: row.campaign_id,
-    channel: row.channel,
-    type: row.type,
-    occurredAt: Number(row.occurred_ms),
-    variant: row.variant,
-    reason: row.reason,
-    provider: row.provider,
-    link: row.link,
-    userAgent: row.user_agent,
-    isMachine: row.is_machine,
-    value: row.value,
-    recordedAt: Number(row.recorded_ms),
-    topicId: row.topic,
-    partition: row.kafka_partition,
-    offset: Number(row.offset),
-  }));
+const orNull = (text: string | null | undefined): string | null => text ?? null;
+
+function eventOf(cells: Cells): ReportEvent {
+  const [
+    kind,
+    eventId,
+    messageId,
+    campaignId,
+    channel,
+    type,
+    occurredMs,
+    variant,
+    reason,
+    provider,
+    ...more
+  ] = cells;
+  const [link, userAgent, isMachine, value, recordedMs, source, offset] = more;
+  const number = value === null || value === undefined ? Number.NaN : Number(value);
+  return {
+    kind: kind as ReportEvent['kind'],
+    eventId: eventId ?? '',
+    messageId: messageId ?? '',
+    campaignId: campaignId ?? '',
+    channel: channel ?? '',
+    type: type ?? '',
+    occurredAt: Number(occurredMs),
+    variant: orNull(variant),
+    reason: orNull(reason),
+    provider: orNull(provider),
+    link: orNull(link),
+    userAgent: orNull(userAgent),
+    isMachine: isMachine === 'true',
+    // JSON has neither infinities nor what is no number.
+    value: Number.isFinite(number) ? number : null,
+    recordedAt: Number(recordedMs),
+    ...placeOf(source, offset),
+  };
 }
 
-interface ChangeRow {
-  change_id: string;
-  op: ProfileChange['op'];
-  changed_ms: string;
-  source_version: string | null;
-  attributes: string | null;
-  recorded_ms: string;
-  topic: string;
-  kafka_partition: number;
-  offset: string;
+function changeOf([
+  changeId,
+  op,
+  changedMs,
+  sourceVersion,
+  attributes,
+  recordedMs,
+  source,
+  offset,
+]: Cells): ProfileChange {
+  return {
+    changeId: changeId ?? '',
+    op: op as ProfileChange['op'],
+    changedAt: Number(changedMs),
+    sourceVersion: sourceVersion === null || sourceVersion === undefined ? null : BigInt(sourceVersion),
+    attributes: orNull(attributes),
+    recordedAt: Number(recordedMs),
+    ...placeOf(source, offset),
+  };
 }
 
-export async function readProfileChanges(
-  reader: ReportReader,
-  { tenantId, userId }: UserKey,
-): Promise<ProfileChange[]> {
-  const rows = await selectRows<ChangeRow>(
-    reader,
-    `SELECT change_id, op, toUnixTimestamp64Milli(changed_at) AS changed_ms, source_version, attributes,
-            toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
-     FROM {database:Identifier}.profile_changes
-     WHERE tenant_id = {tenantId:String} AND user_id = {userId:String}`,
-    { tenantId, userId },
-  );
-  return rows.map((row) => ({
-    changeId: row.change_id,
-    op: row.op,
-    changedAt: Number(row.changed_ms),
-    sourceVersion: row.source_version === null ? null : BigInt(row.source_version),
-    attributes: row.attributes,
-    recordedAt: Number(row.recorded_ms),
-    topicId: row.topic,
-    partition: row.kafka_partition,
-    offset: Number(row.offset),
-  }));
-}
-
-interface DefinitionRow extends ReportCampaign {
-  campaign_id: string;
-  updated_ms: string;
-  recorded_ms: string;
-  topic: string;
-  kafka_partition: number;
-  offset: string;
-}
-
-/** The current definition of each campaign: the latest by updated_at, then by recording. */
-export async function readDefinitions(
-  reader: ReportReader,
-  { tenantId, campaignIds }: { readonly tenantId: string; readonly campaignIds: readonly string[] },
-): Promise<ReportDefinition[]> {
-  const definitions: ReportDefinition[] = [];
-  for (const some of portions(campaignIds, (id) => [id])) {
-    const rows = await selectRows<DefinitionRow>(
-      reader,
-      `SELECT campaign_id, name, channel, subject, toUnixTimestamp64Milli(updated_at) AS updated_ms,
-              toUnixTimestamp64Milli(recorded_at) AS recorded_ms, topic_id AS topic, partition AS kafka_partition, offset
-       FROM {database:Identifier}.campaigns
-       WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
-       ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
-       LIMIT 1 BY campaign_id`,
-      { tenantId, campaignIds: some },
-    );
-    for (const row of rows) {
-      definitions.push({
-        campaignId: row.campaign_id,
-        name: row.name,
-        channel: row.channel,
-        subject: row.subject,
-        updatedAt: Number(row.updated_ms),
-        recordedAt: Number(row.recorded_ms),
-        topicId: row.topic,
-        partition: row.kafka_partition,
-        offset: Number(row.offset),
-      });
-    }
-  }
-  return definitions;
+function definitionOf([
+  campaignId,
+  name,
+  channel,
+  subject,
+  updatedMs,
+  recordedMs,
+  source,
+  offset,
+]: Cells): ReportDefinition {
+  return {
+    campaignId: campaignId ?? '',
+    name: name ?? '',
+    channel: channel ?? '',
+    subject: orNull(subject),
+    updatedAt: Number(updatedMs),
+    recordedAt: Number(recordedMs),
+    ...placeOf(source, offset),
+  };
 }

@@ -3,7 +3,7 @@ import type { Config } from '../../config/schema.ts';
 import { type TopicRole, topicNames } from '../../config/topics.ts';
 import { checkContent } from '../archive/check-batch.ts';
 import { DamagedArchive, type FoundBatch, findBatches, type WantedRange } from '../archive/find-batches.ts';
-import { headPositions } from '../archive/head-positions.ts';
+import { type HeadPosition, headPositions } from '../archive/head-positions.ts';
 import type { ArchivePlace } from '../archive/listing.ts';
 import { CAMPAIGNS, type ColdRow, type ColdTable, EVENTS, PROFILE_CHANGES } from '../cold/cold-table.ts';
 import { coldRowOf, ownerOfRow } from '../cold/row-binary.ts';
@@ -14,6 +14,7 @@ import type { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import { timeLimits } from '../common/transcode/time-limits.ts';
 import { ExpectedRows } from '../verify/expected-rows.ts';
 import { LEDGER_TABLES } from '../verify/ledger-table.ts';
+import type { UserKey } from './read-clickhouse.ts';
 import type { PipelinePositions } from './read-progress.ts';
 
 const TABLES: Readonly<Record<TopicRole, ColdTable>> = {
@@ -30,34 +31,41 @@ export interface RawContext {
 }
 
 export interface RawRows {
-  /** Rows of the user: of `events` and of `profile_changes`. */
-  readonly events: readonly ColdRow[];
+  readonly events: number;
+  /** Rows of the user in `profile_changes`. */
   readonly changes: readonly ColdRow[];
   /** Every definition of the tenant's. */
   readonly definitions: readonly ColdRow[];
-  readonly segments: number;
+  /** Their paths, in order. */
+  readonly segments: readonly string[];
   /** Records that were read, of everybody. */
   readonly records: number;
 }
 
-interface Wanted extends WantedRange {
+export interface Wanted extends WantedRange {
   readonly role: TopicRole;
 }
 
+export interface RawQuestion {
+  readonly user: UserKey;
+  /** As `rangesBehind` gives them. */
+  readonly wanted: readonly Wanted[];
+  /** Handed events of the user as they come. */
+  readonly onEvent: (row: ColdRow) => void;
+}
+
 /**
- * @param positions read before ClickHouse was asked for the user: what lies below was there, or is in the cold tier
  * @throws {Outage} Blob, or the registry, cannot be asked
  * @throws {DamagedArchive} a segment is gone, or not what was written
  * @throws {OfflineBlob}
  */
 export async function readRaw(
   context: RawContext,
-  positions: PipelinePositions,
-  { tenantId, userId }: { readonly tenantId: string; readonly userId: string },
+  { user: { tenantId, userId }, wanted, onEvent }: RawQuestion,
 ): Promise<RawRows> {
-  const wanted = await wantedRanges(context, positions);
-  const rows: Record<TopicRole, ColdRow[]> = { definitions: [], delivery: [], feedback: [], profiles: [] };
-  let [segments, records] = [0, 0];
+  const rows: Record<'profile_changes' | 'campaigns', ColdRow[]> = { profile_changes: [], campaigns: [] };
+  const segments: string[] = [];
+  let [records, events] = [0, 0];
   for (const [topic, ranges] of Map.groupBy(wanted, ({ source }) => source.topic)) {
     const [{ role } = { role: null }] = ranges;
     if (role === null) continue;
@@ -66,34 +74,40 @@ export async function readRaw(
       return tenant === tenantId && (role === 'definitions' || user === userId);
     };
     const reader = new BatchReader(context, role, topic);
+    const table = TABLES[role];
     for (const batch of await findBatches(context.place, topic, ranges)) {
       records += await reader.read(batch, (row) => {
-        if (isOurs(row)) rows[role].push(coldRowOf(TABLES[role], row));
+        if (!isOurs(row)) return;
+        if (table.name !== 'events') {
+          rows[table.name].push(coldRowOf(table, row));
+          return;
+        }
+        events += 1;
+        onEvent(coldRowOf(table, row));
       });
-      segments += batch.parts.length;
+      segments.push(...batch.parts.map(({ path }) => path));
     }
   }
-  return {
-    events: [...rows.delivery, ...rows.feedback],
-    changes: rows.profiles,
-    definitions: rows.definitions,
-    segments,
-    records,
-  };
+  const { profile_changes: changes, campaigns: definitions } = rows;
+  return { events, changes, definitions, segments: segments.sort(), records };
 }
 
-/** Offsets that the archive has and the pipeline has not made durable. @throws {Outage} */
-export async function wantedRanges(
-  { place, config }: Pick<RawContext, 'place' | 'config'>,
-  positions: PipelinePositions,
-): Promise<Wanted[]> {
+/** How far the archive is with the topics that reports are made of. @throws {Outage} */
+export function readHeads({ place, config }: Pick<RawContext, 'place' | 'config'>): Promise<HeadPosition[]> {
+  return headPositions(place, new Set(Object.values(topicNames(config))));
+}
+
+/** Offsets that the archive has and the pipeline has not made durable. */
+export function rangesBehind(
+  { config }: Pick<RawContext, 'config'>,
+  { heads, positions }: { readonly heads: readonly HeadPosition[]; readonly positions: PipelinePositions },
+): Wanted[] {
   const names = topicNames(config);
   const roles = new Map((Object.keys(names) as TopicRole[]).map((role) => [names[role], role]));
-  const heads = await headPositions(place, new Set(roles.keys()));
   return heads.flatMap(({ begin, next, ...source }) => {
     const role = roles.get(source.topic);
     if (role === undefined) return [];
-    const stored = positions[LEDGER_TABLES[role].pipeline]?.get(partitionKey(source)) ?? 0;
+    const stored = positions[LEDGER_TABLES[role].pipeline]?.get(partitionKey(source))?.next ?? 0;
     const range = { first: Math.max(begin, stored), last: next - 1 };
     return range.first <= range.last ? [{ ...range, source, role }] : [];
   });

@@ -11,7 +11,7 @@ import type { Owner } from '../cold/cold-table.ts';
 import { filesOf } from '../cold/file-list.ts';
 import type { UserKey } from './read-clickhouse.ts';
 import { readPositions } from './read-progress.ts';
-import { wantedRanges } from './read-raw.ts';
+import { rangesBehind, readHeads } from './read-raw.ts';
 import type { BlobContext, ReportContext } from './user-report.ts';
 
 /**
@@ -42,7 +42,8 @@ async function coldPaths({ place }: BlobContext, { tenantId, userId }: UserKey):
 }
 
 async function rawPaths(context: ReportContext, blob: BlobContext): Promise<string[]> {
-  const wanted = await wantedRanges(blob, await readPositions(context));
+  const [heads, positions] = await Promise.all([readHeads(blob), readPositions(context)]);
+  const wanted = rangesBehind(blob, { heads, positions });
   const paths: string[] = [];
   for (const [topic, ranges] of Map.groupBy(wanted, ({ source }) => source.topic))
     for (const { parts } of await findBatches(blob.place, topic, ranges))

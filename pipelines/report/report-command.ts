@@ -1,59 +1,130 @@
-/** `report user`: what a user got, what came of it, and who the user was each time. */
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+/** `report`: what a user got, what came of it, and who the user was each time; the same again; and what came of a campaign. */
 import { type Command, Option } from 'commander';
 import type { Priority } from '../archive/tiers/rehydrate.ts';
-import { withConfig } from '../command-context.ts';
+import { registerCampaignReport } from '../campaign-report/campaign-command.ts';
+import { type CommandContext, type ExitCode, withConfig } from '../command-context.ts';
 import { OfflineBlob } from '../common/blob/offline.ts';
 import { Outage, UsageError } from '../common/errors.ts';
-import { formatJson, formatNdjson } from './format/json.ts';
+import type { RangeBy, ReportRange } from './event-stage.ts';
 import type { UserKey } from './read-clickhouse.ts';
-import type { UserReport } from './report.ts';
+import { FORMATS, type OutputOptions, withOutputOptions, writeOut } from './report-output.ts';
 import { parseTimeArgument } from './time-argument.ts';
-import type { ReportContext } from './user-report.ts';
+import type { ReportContext, UserReportRequest, UserReportResult } from './user-report.ts';
 
-type Format = (report: UserReport) => Iterable<string>;
-
-const formats = {
-  json: async () => formatJson,
-  ndjson: async () => formatNdjson,
-  table: async () => (await import('./format/table.ts')).formatTable,
-} as const satisfies Record<string, () => Promise<Format>>;
-
-interface ReportUserOptions {
-  readonly tenant: string;
-  readonly user: string;
-  readonly from?: string;
-  readonly to?: string;
-  readonly format: keyof typeof formats;
-  readonly out?: string;
+interface SourceOptions {
   readonly rehydrate?: Priority;
   readonly localOnly?: boolean;
 }
 
-/** A file appears whole under its name or not at all. */
-async function writeOut(chunks: Iterable<string>, out: string | undefined): Promise<void> {
-  if (out === undefined) {
-    for (const chunk of chunks) {
-      if (!process.stdout.write(chunk)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+interface ReportUserOptions extends OutputOptions, SourceOptions {
+  readonly tenant: string;
+  readonly user: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly by: RangeBy;
+  readonly knownAt?: string;
+}
+
+export interface RerunOptions extends SourceOptions, Partial<OutputOptions> {}
+
+export function registerReportCommand(program: Command): void {
+  const report = program.command('report').description('reports on demand');
+  const user = report
+    .command('user')
+    .description("one user's messages over all campaigns, each with the profile as it was at that time")
+    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption('--user <id>', 'the user')
+    .option(
+      '--from <time>',
+      'messages sent at or after this time (a day in UTC, or an instant with its zone)',
+    )
+    .option('--to <time>', 'messages sent before this time')
+    .addOption(
+      new Option(
+        '--by <what>',
+        'what of a message has to lie in the range: when it was sent, or any event of it',
+      )
+        .choices(['send', 'interaction'])
+        .default('send'),
+    )
+    .option(
+      '--known-at <time>',
+      'only what had been recorded by then: events, profile changes and names of campaigns',
+    );
+  withSourceOptions(withOutputOptions(user)).action(withConfig(reportUser));
+  registerCampaignReport(report);
+
+  const rerun = report
+    .command('rerun')
+    .description('make a report again as it was, and say whether it is the same')
+    .argument('<file>', 'a report in JSON or NDJSON')
+    .addOption(new Option('--format <format>', 'print the new one as well').choices(Object.keys(FORMATS)))
+    .option('--out <file>', 'write it to this file instead of standard output');
+  withSourceOptions(rerun).action(
+    withConfig(async (context, file: string, options: RerunOptions): Promise<ExitCode> => {
+      const { rerunReport } = await import('./rerun-command.ts');
+      return rerunReport(context, file, options);
+    }),
+  );
+}
+
+function withSourceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--rehydrate [priority]',
+        'where something is in the archive tier, have all that the report needs brought back (standard or high), and say when to come again',
+      )
+        .choices(['standard', 'high'])
+        .preset('standard')
+        .conflicts('localOnly'),
+    )
+    .option('--local-only', 'ask ClickHouse alone: what is old, or not there yet, is left out');
+}
+
+async function reportUser(context: CommandContext, options: ReportUserOptions): Promise<void> {
+  const range = parseRange(options);
+  const knownAt = options.knownAt === undefined ? null : parseTimeArgument('--known-at', options.knownAt);
+  if (options.tenant === '') throw new UsageError('--tenant: is empty');
+  if (options.user === '') throw new UsageError('--user: is empty');
+  const user = { tenantId: options.tenant, userId: options.user };
+  const format = await FORMATS[options.format]();
+  const request = { ...user, range, by: options.by, knownAt, generatedAt: context.clock.now() };
+  await withReport(context, request, options, async ({ document, isKnownUser }) => {
+    if (!isKnownUser) {
+      process.stderr.write(
+        `campaign-ledger: nothing is stored of user "${options.user}" of tenant "${options.tenant}"; the report is empty\n`,
+      );
     }
-    return;
-  }
-  const unfinished = `${out}.${process.pid}.part`;
+    await writeOut(format(document), options.out);
+  });
+}
+
+/** Makes a report, and has it until `use` has ended. */
+export async function withReport<T>(
+  { config, clock }: CommandContext,
+  request: UserReportRequest,
+  { rehydrate, localOnly = false }: SourceOptions,
+  use: (made: UserReportResult) => Promise<T>,
+): Promise<T> {
+  const [{ openReportContext }, { makeUserReport }] = await Promise.all([
+    import('./report-context.ts'),
+    import('./user-report.ts'),
+  ]);
+  const { context, close } = openReportContext(config, { clock, isLocalOnly: localOnly });
   try {
-    await pipeline(Readable.from(chunks), createWriteStream(unfinished, { flags: 'wx' }));
-    await rename(unfinished, out);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw new Error(`--out: cannot write ${out}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
+    const made = await makeUserReport(context, request).catch(async (error: unknown) => {
+      await bringBack(error, context, { user: request, priority: rehydrate, now: clock.now() });
+      throw withWayOut(error);
     });
+    using _document = made.document;
+    return await use(made);
+  } finally {
+    await close();
   }
 }
 
-function parseRange({ from, to }: ReportUserOptions): { from: number | null; to: number | null } {
+function parseRange({ from, to }: Pick<ReportUserOptions, 'from' | 'to'>): ReportRange {
   const range = {
     from: from === undefined ? null : parseTimeArgument('--from', from),
     to: to === undefined ? null : parseTimeArgument('--to', to),
@@ -99,67 +170,4 @@ function withWayOut(error: unknown): unknown {
     `${message}; nothing was reported, as rows may be there alone (--local-only asks ClickHouse alone)`,
     { cause: error },
   );
-}
-
-export function registerReportCommand(program: Command): void {
-  program
-    .command('report')
-    .description('reports on demand')
-    .command('user')
-    .description("one user's messages over all campaigns, each with the profile as it was at that time")
-    .requiredOption('--tenant <id>', 'the tenant')
-    .requiredOption('--user <id>', 'the user')
-    .option(
-      '--from <time>',
-      'messages sent at or after this time (a day in UTC, or an instant with its zone)',
-    )
-    .option('--to <time>', 'messages sent before this time')
-    .addOption(
-      new Option('--format <format>', 'how to print it').choices(Object.keys(formats)).default('json'),
-    )
-    .option('--out <file>', 'write to this file instead of standard output')
-    .addOption(
-      new Option(
-        '--rehydrate [priority]',
-        'where something is in the archive tier, have all that the report needs brought back (standard or high), and say when to come again',
-      )
-        .choices(['standard', 'high'])
-        .preset('standard')
-        .conflicts('localOnly'),
-    )
-    .option('--local-only', 'ask ClickHouse alone: what is old, or not there yet, is left out')
-    .action(
-      withConfig(async ({ config, clock }, options: ReportUserOptions) => {
-        const range = parseRange(options);
-        if (options.tenant === '') throw new UsageError('--tenant: is empty');
-        if (options.user === '') throw new UsageError('--user: is empty');
-        const [{ openReportContext }, { makeUserReport }, format] = await Promise.all([
-          import('./report-context.ts'),
-          import('./user-report.ts'),
-          formats[options.format](),
-        ]);
-        const { context, close } = openReportContext(config, {
-          clock,
-          isLocalOnly: options.localOnly === true,
-        });
-        try {
-          const user = { tenantId: options.tenant, userId: options.user };
-          const made = await makeUserReport(context, { ...user, range, generatedAt: clock.now() }).catch(
-            async (error: unknown) => {
-              await bringBack(error, context, { user, priority: options.rehydrate, now: clock.now() });
-              throw withWayOut(error);
-            },
-          );
-          const { report, isKnownUser } = made;
-          if (!isKnownUser) {
-            process.stderr.write(
-              `campaign-ledger: nothing is stored of user "${options.user}" of tenant "${options.tenant}"; the report is empty\n`,
-            );
-          }
-          await writeOut(format(report), options.out);
-        } finally {
-          await close();
-        }
-      }),
-    );
 }

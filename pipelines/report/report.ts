@@ -1,5 +1,7 @@
 /** The report as it is written: DESIGN's pinned JSON. Times are ISO 8601 UTC with milliseconds. Described in docs/report-format.md. */
 import type { JsonObject } from '../profiles/fold/json-value.ts';
+import type { RangeBy } from './event-stage.ts';
+import type { PinnedPartition } from './pin.ts';
 
 /** Which version of the profile was valid at an instant. `version` and `valid_from` are null unless the status is found. */
 export interface ProfileRef {
@@ -54,14 +56,33 @@ export interface ReportedVersion {
   readonly attributes: JsonObject;
 }
 
+/** Whose clock `recorded_at` is: of the topics as they are set now. */
+export type RecordedBy = 'broker' | 'producers' | 'unknown';
+
 export interface ReportHeader {
   readonly format: 1;
+  /** What made it: name and version. */
+  readonly program: string;
   readonly tenant_id: string;
   readonly user_id: string;
   readonly from: string | null;
   readonly to: string | null;
+  /** What of a message lies in the range: the time of its send, or of any event. */
+  readonly by: RangeBy;
   readonly known_at: string | null;
+  /** Null without `known_at`. */
+  readonly known_at_clock: RecordedBy | null;
   readonly generated_at: string;
+  /** See `ReportDigest`. */
+  readonly digest: string;
+  readonly counts: {
+    readonly records: number;
+    /** In the records. */
+    readonly events: number;
+    readonly profile_versions: number;
+  };
+  /** Up to where it goes in each partition: what `report rerun` keeps to. */
+  readonly pin: readonly PinnedPartition[];
   readonly sources: ReportSources;
 }
 
@@ -78,7 +99,8 @@ export interface ReportSources {
     /** The last day of which everything is exported; null: none. */
     readonly through: string | null;
     readonly months: number;
-    readonly files: number;
+    /** Paths of the Parquet files that were read. */
+    readonly files: readonly string[];
     readonly events: number;
     readonly profile_changes: number;
     readonly requests: number;
@@ -86,7 +108,8 @@ export interface ReportSources {
   } | null;
   /** Segments of what is archived and not in ClickHouse yet; null when the archive was not asked. */
   readonly raw: {
-    readonly segments: number;
+    /** Their paths. */
+    readonly segments: readonly string[];
     /** Of everybody. */
     readonly records: number;
     readonly events: number;
@@ -97,9 +120,30 @@ export interface ReportSources {
   readonly local_only: boolean;
 }
 
+/** The profile when the report was made. Not part of the digest. */
+export interface ProfileToday extends ProfileRef {
+  /** Null unless found. */
+  readonly attributes: JsonObject | null;
+}
+
+/** A report with records that are made as they are read: there may be more of them than memory holds. */
+export interface ReportDocument extends Disposable {
+  readonly header: ReportHeader;
+  /** Every version that a ref names, once, oldest first. */
+  readonly versions: readonly ReportedVersion[];
+  readonly today: ProfileToday;
+  /** In their order; may be asked again. */
+  records(): Iterable<ReportRecord>;
+}
+
 export interface UserReport {
   readonly report: ReportHeader;
   readonly records: readonly ReportRecord[];
-  /** Every version that a ref names, once, oldest first. */
   readonly profile_versions: readonly ReportedVersion[];
+  readonly profile_today: ProfileToday;
+}
+
+/** All of it at once. */
+export function wholeReport({ header, versions, today, records }: ReportDocument): UserReport {
+  return { report: header, records: [...records()], profile_versions: versions, profile_today: today };
 }

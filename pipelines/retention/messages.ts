@@ -26,18 +26,6 @@ export interface MessagesPass {
 }
 
 /**
- * As `letSomeMessagesGo`, pass after pass until nothing is left to do.
- * @returns messages removed
- */
-export async function letMessagesGo(client: ClickHouseClient, last: string): Promise<number> {
-  for (let sum = 0; ; ) {
-    const { messages, isAll } = await letSomeMessagesGo(client, last);
-    sum += messages;
-    if (isAll) return sum;
-  }
-}
-
-/**
  * Those with an event in `events` that is older than the limit stay: it is not in the cold tier yet, or was brought back.
  *
  * The set is written down first. A message that gets an event meanwhile loses what is older than the limit all the same,

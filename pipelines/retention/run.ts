@@ -14,7 +14,7 @@ import type { RetentionContext } from './context.ts';
 import { laterOf } from './days.ts';
 import { gateOf } from './gate-of.ts';
 import { type Look, lookAround, readCheckedManifest, trimHorizon } from './look.ts';
-import { letMessagesGo } from './messages.ts';
+import { letSomeMessagesGo } from './messages.ts';
 import { isLetGo, lastExpiredDay, type RetentionPlan } from './plan.ts';
 import { type Swept, sweepColdTier } from './sweep.ts';
 import { readSizes } from './table-days.ts';
@@ -58,7 +58,8 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
     exported.rows += rows;
     logger.info({ path, rows, bytes }, 'exported');
   };
-  held = await endExport(context, held, onFile);
+  const onStep = () => lock.assertHeld();
+  held = await endExport(context, held, { onFile, onStep });
   await lock.assertHeld();
   const look = await lookAround(context, held.manifest);
   const { plan, now } = look;
@@ -68,7 +69,7 @@ export async function runRetention(context: RetentionContext, lock: LeaseLock): 
   const horizon = trimHorizon(held.manifest, config.retention, now);
   if (leaving.length > 0 || horizon !== null) held = await exportChanges(context, held, { look, lock });
   if (leaving.length > 0) {
-    held = await exportEvents(held, extentOf(plan), { store, client, onFile });
+    held = await exportEvents(held, extentOf(plan), { store, client, onFile, onStep });
     faultPoint('exported', 'retention');
   }
   await lock.assertHeld();
@@ -117,7 +118,7 @@ async function exportChanges(
   for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
     const before = now.manifest[table.name].next;
     const next = confirmedNext(table.name, look.sources, { config, before });
-    now = await exportOwned(now, table, next, { store, client });
+    now = await exportOwned(now, table, next, { store, client, onStep: () => lock.assertHeld() });
     await lock.assertHeld();
   }
   return now;
@@ -156,7 +157,9 @@ async function messagesLetGo(
   const { manifest } = held;
   const last = lastExpiredDay(config.retention.messages.ttlDays, now);
   if (last === null || last <= (manifest.events.messagesThrough ?? '')) return { held, count: 0 };
-  const count = await letMessagesGo(client, last);
+  const { messages: count, isAll } = await letSomeMessagesGo(client, last);
+  // More are due than one run takes: the next one goes on.
+  if (!isAll) return { held, count };
   const events = { ...manifest.events, messagesThrough: last };
   return { count, held: await store.replaceManifest(held, { ...manifest, events }) };
 }
@@ -196,15 +199,15 @@ async function sweep({ config, store, clock, logger }: RetentionContext, held: H
 async function endExport(
   { store, client }: RetentionContext,
   held: HeldManifest,
-  onFile: NonNullable<ExportOptions['onFile']>,
+  { onFile, onStep }: Required<Pick<ExportOptions, 'onFile' | 'onStep'>>,
 ): Promise<HeldManifest> {
   let now = held;
   for (const table of [PROFILE_CHANGES, CAMPAIGNS] as const) {
     const { pending } = now.manifest[table.name];
-    if (pending !== null) now = await exportOwned(now, table, pending, { store, client });
+    if (pending !== null) now = await exportOwned(now, table, pending, { store, client, onStep });
   }
   const { pending } = now.manifest.events;
-  return pending === null ? now : exportEvents(now, pending, { store, client, onFile });
+  return pending === null ? now : exportEvents(now, pending, { store, client, onFile, onStep });
 }
 
 function extentOf({ through, next }: RetentionPlan): Extent {

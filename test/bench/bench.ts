@@ -1,11 +1,13 @@
 /** `npm run bench`: measures the pipelines on a local stack of its own; docs/performance.md says what and why. */
-import { mkdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { list, wholeNumber } from '../helpers/command-arguments.ts';
 import { StackPlace } from '../helpers/stack-place.ts';
 import { runColdSuite } from './cold-suite.ts';
 import { runMainSuite } from './main-suite.ts';
+import { runReportSuite } from './report-suite.ts';
 import { figuresJson, figureTable, resultJson, resultTables } from './results.ts';
 import { killSubjects } from './subject.ts';
 
@@ -13,10 +15,10 @@ interface Flags {
   readonly suite: keyof typeof SUITES;
   readonly events: number;
   readonly runs: number;
-  readonly days: number;
-  readonly eventsPerDay: number;
-  readonly users: number;
-  readonly reports: number;
+  readonly days?: number;
+  readonly eventsPerDay?: number;
+  readonly users?: number;
+  readonly reports?: number;
   readonly only?: readonly string[];
   readonly data?: string;
   readonly cpuProf?: string;
@@ -29,7 +31,7 @@ interface Outcome {
   readonly discrepancies: readonly string[];
 }
 
-const SUITES = { main: mainSuite, cold: coldSuite } as const satisfies Record<
+const SUITES = { main: mainSuite, cold: coldSuite, report: reportSuite } as const satisfies Record<
   string,
   (place: StackPlace, flags: Flags) => Promise<Outcome>
 >;
@@ -42,10 +44,18 @@ const program = new Command('bench')
   .addOption(new Option('--suite <name>', 'what to measure').choices(Object.keys(SUITES)).default('main'))
   .option('--events <n>', 'main: records of feedback', wholeNumber, 1_000_000)
   .option('--runs <n>', 'main: rounds, each of which measures everyone once', wholeNumber, 3)
-  .option('--days <n>', 'cold: days that are exported', wholeNumber, 100)
-  .option('--events-per-day <n>', 'cold: events of a day', wholeNumber, 100_000)
-  .option('--users <n>', 'cold: users', wholeNumber, 20_000)
-  .option('--reports <n>', 'cold: reports on each user that are measured', wholeNumber, 15)
+  .option('--days <n>', 'cold, report: days of events (default: 100, for reports 50)', wholeNumber)
+  .option(
+    '--events-per-day <n>',
+    'cold, report: events of a day (default: 100,000, for reports 400,000)',
+    wholeNumber,
+  )
+  .option('--users <n>', 'cold, report: users (default: 20,000, for reports 200,000)', wholeNumber)
+  .option(
+    '--reports <n>',
+    'cold: reports on each user that are measured (default: 15); report: users (default: 200)',
+    wholeNumber,
+  )
   .option('--only <names>', 'measure only these: bare,archive,tracking,kafka-engine,naive,profiles', list)
   .option('--data <dir>', 'keep the stack and what was produced here, and use it again')
   .option('--cpu-prof <dir>', 'leave a V8 CPU profile of each process here')
@@ -85,7 +95,7 @@ async function mainSuite({ stack }: StackPlace, flags: Flags): Promise<Outcome> 
 }
 
 async function coldSuite({ stack }: StackPlace, flags: Flags): Promise<Outcome> {
-  const { suite, days, eventsPerDay, users, reports } = flags;
+  const { suite, days = 100, eventsPerDay = 100_000, users = 20_000, reports = 15 } = flags;
   const sizes = { days, eventsPerDay, users, reports };
   const { configFile } = stack;
   const { figures, facts, discrepancies } = await runColdSuite({ configFile, ...sizes, say });
@@ -94,6 +104,23 @@ async function coldSuite({ stack }: StackPlace, flags: Flags): Promise<Outcome> 
     json: (seconds) => ({ suite, ...sizes, seconds, ...figuresJson(figures), ...facts }),
     discrepancies,
   };
+}
+
+async function reportSuite({ stack }: StackPlace, flags: Flags): Promise<Outcome> {
+  const { suite, days = 50, eventsPerDay = 400_000, users = 200_000, reports = 200 } = flags;
+  const sizes = { days, eventsPerDay, users, reports };
+  const { configFile } = stack;
+  const folder = await mkdtemp(join(tmpdir(), 'bench-report-'));
+  try {
+    const { figures, facts, discrepancies } = await runReportSuite({ configFile, folder, ...sizes, say });
+    return {
+      tables: figureTable(figures),
+      json: (seconds) => ({ suite, ...sizes, seconds, ...figuresJson(figures), ...facts }),
+      discrepancies,
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function say(line: string): void {

@@ -3,7 +3,6 @@
 import { createContainer } from '../../pipelines/common/blob/container.ts';
 import { systemClock } from '../../pipelines/common/clock.ts';
 import { WriterSchemas } from '../../pipelines/common/registry/writer-schemas.ts';
-import type { UserReport } from '../../pipelines/report/report.ts';
 import { makeUserReport, type ReportContext } from '../../pipelines/report/user-report.ts';
 import {
   type CountingProxy,
@@ -133,7 +132,7 @@ class ColdReports implements AsyncDisposable {
   async read({ userId }: LoadUser): Promise<Read> {
     this.#proxy.take();
     const begun = performance.now();
-    const { report } = await makeUserReport(this.#context, {
+    const { document } = await makeUserReport(this.#context, {
       tenantId: TENANT,
       userId,
       range: { from: null, to: null },
@@ -141,11 +140,12 @@ class ColdReports implements AsyncDisposable {
     });
     const milliseconds = performance.now() - begun;
     const answered = this.#proxy.take();
+    document[Symbol.dispose]();
     return {
       requests: answered.length,
       bytes: answered.reduce((sum, { bytes }) => sum + bytes, 0),
       milliseconds,
-      events: eventsIn(report),
+      events: document.header.counts.events,
     };
   }
 
@@ -153,8 +153,4 @@ class ColdReports implements AsyncDisposable {
     await this.#proxy.close();
     await this.#schemas.close();
   }
-}
-
-function eventsIn({ records }: UserReport): number {
-  return records.reduce((sum, { delivery, feedback }) => sum + delivery.length + feedback.length, 0);
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { createMetrics } from '../../pipelines/common/metrics.ts';
 import { REASONS } from '../../pipelines/retention/reasons.ts';
 import { createRetentionMetrics } from '../../pipelines/retention/retention-metrics.ts';
+import { createServeMetrics } from '../../pipelines/serve/serve-metrics.ts';
 
 const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 
@@ -14,6 +15,7 @@ function section(title: string): string {
 test('every metric has its row', async () => {
   const { registry } = createMetrics();
   createRetentionMetrics(registry, null);
+  createServeMetrics(registry);
   const names = (await registry.getMetricsAsJSON()).map(({ name }) => name).sort();
   const documented = new Set(section('Metrics').match(/ledger_[a-z_]+/g));
   expect([...documented].sort()).toEqual(names);

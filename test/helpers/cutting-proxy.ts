@@ -25,6 +25,8 @@ export interface CuttingProxy {
   readonly url: string;
   /** Asked for every request, numbered from 1. */
   fate: (number: number, request: IncomingMessage) => Fate;
+  /** Awaited before a request is passed on. */
+  before: (request: IncomingMessage) => Promise<void> | undefined;
   /** Called when the server has a request in full. */
   onUnderWay: (one: UnderWay) => void;
   /** Called with the server's own status, before the answer is passed on or lost. */
@@ -48,7 +50,11 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     if (fate === 'refuse') request.socket.destroy();
     else if (fate === 'hang') request.resume();
     else if (typeof fate === 'number') answer(request, response, fate);
-    else pass(request, response, fate);
+    else {
+      const waited = proxy.before(request);
+      if (waited === undefined) pass(request, response, fate);
+      else void waited.then(() => pass(request, response, fate));
+    }
   });
 
   const pass = (request: IncomingMessage, response: ServerResponse, fate: Fate) => {
@@ -78,6 +84,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const proxy: CuttingProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     fate: () => 'pass',
+    before: () => undefined,
     onUnderWay: () => {},
     onAnswer: () => {},
     requests: 0,

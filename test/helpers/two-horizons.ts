@@ -19,8 +19,10 @@ import { createProfilesPipeline } from '../../pipelines/profiles/pipeline.ts';
 import type { ReportContext } from '../../pipelines/report/user-report.ts';
 import { letGo, setGate } from '../../pipelines/retention/ttl-gate.ts';
 import { createTrackingPipeline } from '../../pipelines/tracking/pipeline.ts';
+import type { SeenRecord } from './kafka-witness.ts';
 import { LedgerDatabase } from './ledger-database.ts';
 import { LedgerHarness, type Sent } from './ledger-harness.ts';
+import type { GoodRecord } from './ledger-oracle.ts';
 import { change, definition, delivery, feedback } from './ledger-values.ts';
 
 export const DAY_MS = 86_400_000;
@@ -39,6 +41,13 @@ export class TwoHorizons implements AsyncDisposable {
   readonly container: ContainerClient;
   readonly prefix: string;
   readonly #schemas: WriterSchemas;
+  /** Everything that was written and can be a row, by topic, as it was produced. */
+  readonly produced: Record<Role, GoodRecord[]> = {
+    delivery: [],
+    feedback: [],
+    definitions: [],
+    profiles: [],
+  };
   readonly #next = new Map<string, number>();
   readonly #sinks: Awaited<ReturnType<typeof sinksOf>>;
 
@@ -127,6 +136,10 @@ export class TwoHorizons implements AsyncDisposable {
     const key = `${role}/${partition}`;
     const first = this.#next.get(key) ?? 0;
     this.#next.set(key, first + records.length);
+    for (const [index, { value, timestamp }] of records.entries()) {
+      const record = { timestamp, partition, offset: first + index } as SeenRecord;
+      if (value !== null) this.produced[role].push({ record, value: value as GoodRecord['value'] });
+    }
     const sent = records.map(
       ({ value, key: name, timestamp }): Sent => ({
         value: value === null ? null : this.harness.encode(role, value),

@@ -1,5 +1,6 @@
 /** The engine's configuration files: what a ClickHouse server of one small machine needs, and who may log in. */
 import { createHash } from 'node:crypto';
+import { readerRole } from './reader-role.ts';
 
 export interface Account {
   readonly name: string;
@@ -72,6 +73,11 @@ export const ENGINE_ACCOUNT = 'default';
  * account may have one session, which is the engine's: whoever else tries it meets USER_SESSION_LIMIT_EXCEEDED.
  */
 export function usersXml(accounts: readonly Account[]): string {
+  const { settings, quota } = readerRole([]);
+  const values = mapValues(settings, ({ value }) => value);
+  const constraints = mapValues(settings, ({ min, max }) =>
+    min === undefined ? '' : { min, max: max ?? '' },
+  );
   const users: Record<string, Node> = {};
   for (const account of accounts) users[account.name] = user(account);
   users[ENGINE_ACCOUNT] ??= {
@@ -86,10 +92,9 @@ export function usersXml(accounts: readonly Account[]): string {
       // `clickhouse local` takes `1 + 1` for a query; a server answers SYNTAX_ERROR.
       default: { implicit_select: 0 },
       engine: { max_sessions_for_user: 1 },
-      // 2, not 1: BI tools send settings with their queries. What may be read is the grants' business.
-      reader: { implicit_select: 0, readonly: 2 },
+      reader: { implicit_select: 0, ...values, constraints },
     },
-    quotas: { default: '' },
+    quotas: { default: '', reader: { interval: { duration: quota.seconds, ...quota.max } } },
     users,
   });
 }
@@ -99,12 +104,19 @@ function user({ password, onlyDatabases }: Account): Node {
     password === ''
       ? { no_password: '' }
       : { password_sha256_hex: createHash('sha256').update(password).digest('hex') };
-  const anywhere = { networks: { ip: '::/0' }, quota: 'default' };
+  const anywhere = { networks: { ip: '::/0' } };
   if (onlyDatabases === undefined) {
-    return { ...authentication, ...anywhere, profile: 'default', access_management: 1 };
+    return { ...authentication, ...anywhere, profile: 'default', quota: 'default', access_management: 1 };
   }
-  const grants = onlyDatabases.map((name) => `GRANT SELECT, SHOW ON ${identifier(name)}.*`);
-  return { ...authentication, ...anywhere, profile: 'reader', grants: { query: grants } };
+  const { grants } = readerRole(onlyDatabases.map(identifier));
+  return { ...authentication, ...anywhere, profile: 'reader', quota: 'reader', grants: { query: grants } };
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (value: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }
 
 type Node = string | number | boolean | { readonly [name: string]: Node | readonly Node[] };

@@ -71,6 +71,7 @@ export function kafkaJarsStep() {
   };
 }
 
-function localRepository() {
+/** For a user without a home folder. */
+export function localRepository() {
   return hasHome() ? [] : [`-Dmaven.repo.local=${inTools('m2')}`];
 }

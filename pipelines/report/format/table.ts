@@ -1,15 +1,9 @@
 /** The report for a person at a terminal: what was sent, what came of it, and who the user was each time. */
 import { colors } from '../../common/colors.ts';
+import { printable } from '../../common/printable.ts';
 import { textTable } from '../../common/text-table.ts';
 import { canonicalJson } from '../../profiles/fold/json-value.ts';
-import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportRecord, UserReport } from '../report.ts';
-
-/** Escape sequences and other control characters in a name or link must not reach the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    character === '\u200d' ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, ReportRecord } from '../report.ts';
 
 function minute(time: string): string {
   return `${time.slice(0, 10)} ${time.slice(11, 16)}`;
@@ -55,11 +49,11 @@ function recordRow(record: ReportRecord): string[] {
   ];
 }
 
-export function* formatTable(report: UserReport): Generator<string> {
-  const { tenant_id: tenant, user_id: user, from, to } = report.report;
+export function* formatTable({ header, versions, records }: ReportDocument): Generator<string> {
+  const { tenant_id: tenant, user_id: user, from, to } = header;
   const range = from === null && to === null ? 'all time' : `${from ?? 'the beginning'} to ${to ?? 'now'}`;
-  yield `${colors.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${report.records.length} messages, ${report.profile_versions.length} profile versions\n\n`;
-  if (report.records.length > 0) {
+  yield `${colors.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${header.counts.records} messages, ${header.counts.profile_versions} profile versions\n\n`;
+  if (header.counts.records > 0) {
     const columns = [
       { head: 'Sent' },
       { head: 'Campaign', width: 26 },
@@ -68,9 +62,9 @@ export function* formatTable(report: UserReport): Generator<string> {
       { head: 'Profile then' },
       { head: 'Changed since the record before', width: 44 },
     ];
-    yield `${textTable(columns, report.records.map(recordRow))}\n\n`;
+    yield `${textTable(columns, Array.from(records(), recordRow))}\n\n`;
   }
-  for (const version of report.profile_versions) {
+  for (const version of versions) {
     const end = version.valid_to === null ? 'now' : minute(version.valid_to);
     yield `${colors.cyan(`v${version.version}`)} ${minute(version.valid_from)} to ${end}  ${printable(canonicalJson(version.attributes))}\n`;
   }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { loadConfig } from '../../../config/load.ts';
 import { runsOf } from '../../../pipelines/cold/bring-together.ts';
-import { coldEventsOf } from '../../../pipelines/cold/cold-reader.ts';
+import { readColdEvents } from '../../../pipelines/cold/cold-reader.ts';
 import { ColdStore } from '../../../pipelines/cold/cold-store.ts';
 import { type ColdRow, compareRows, EVENTS, ownerOf } from '../../../pipelines/cold/cold-table.ts';
 import { bringMonthsTogether, exportEvents } from '../../../pipelines/cold/export-events.ts';
@@ -68,7 +68,9 @@ async function expectByUser(store: ColdStore): Promise<void> {
     const theirs = rows.filter(
       (row) => `${ownerOf(EVENTS, row)}` === name && isEventIn(manifest.events, row),
     );
-    expect(byPlace(await coldEventsOf(store, manifest, owner))).toEqual(theirs);
+    const found: ColdRow[] = [];
+    await readColdEvents(store, manifest, { user: owner, onRows: (some) => found.push(...some) });
+    expect(byPlace(found)).toEqual(theirs);
   }
 }
 

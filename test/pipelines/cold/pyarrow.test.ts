@@ -1,4 +1,4 @@
-/** The cold tier's files as pyarrow reads them, and with it pandas and much else; where Python has it (LEDGER_PYTHON names another). */
+/** The cold tier's files as pyarrow reads them, and with it pandas and much else. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,9 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CAMPAIGNS, type ColdValue, EVENTS, PROFILE_CHANGES } from '../../../pipelines/cold/cold-table.ts';
+import { hasPython, python, titled } from '../../helpers/clients.ts';
 import { parquetOf, sortedRows, type WrittenFile } from '../../helpers/cold-rows.ts';
 
-const python = process.env.LEDGER_PYTHON ?? 'python3';
-const hasPyarrow = spawnSync(python, ['-c', 'import pyarrow']).status === 0;
 const script = fileURLToPath(new URL('../../helpers/read-parquet.py', import.meta.url));
 
 /** As the script prints it. */
@@ -20,7 +19,7 @@ function plain(value: ColdValue): unknown {
   return value;
 }
 
-describe.skipIf(!hasPyarrow)('pyarrow', () => {
+describe.skipIf(!hasPython)(titled('pyarrow', hasPython), () => {
   it.each([EVENTS, PROFILE_CHANGES, CAMPAIGNS].map((table) => [table.name, table] as const))(
     'reads every value of %s',
     (_name, table) => {

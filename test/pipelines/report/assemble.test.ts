@@ -1,7 +1,8 @@
 /** The rules of a report that its reader relies on: which version was valid, what counts as sent, what is in range. */
 import { describe, expect, test } from 'vitest';
 import { foldProfile, type ProfileChange } from '../../../pipelines/profiles/fold/fold-profile.ts';
-import { assembleReport, type ReportEvent } from '../../../pipelines/report/assemble.ts';
+import { Assembler, type ReportEvent } from '../../../pipelines/report/assemble.ts';
+import { EventStage, type RangeBy } from '../../../pipelines/report/event-stage.ts';
 
 let nextOffset = 0;
 function event(part: Partial<ReportEvent> & Pick<ReportEvent, 'type' | 'occurredAt'>): ReportEvent {
@@ -50,11 +51,20 @@ function reportOf(
   events: ReportEvent[],
   changes: ProfileChange[] = [],
   range: { from: number | null; to: number | null } = everything,
+  by: RangeBy = 'send',
 ) {
-  return assembleReport({ events, versions: foldProfile(changes), campaigns, range });
+  using stage = new EventStage();
+  for (const one of events) stage.add(one);
+  stage.order(range, by);
+  const assembler = new Assembler({
+    history: { versions: foldProfile(changes), knownFrom: null },
+    campaigns,
+  });
+  const records = Array.from(stage.messages(), (message) => assembler.record(message));
+  return { records, profile_versions: assembler.namedVersions() };
 }
 
-describe('assembleReport', () => {
+describe('the records of a report', () => {
   test('a version is valid from its own instant, to the millisecond before the next', () => {
     const changes = [change(1000, 'SNAPSHOT', '{"plan":"free"}'), change(2000, 'PATCH', '{"plan":"pro"}')];
     const versionAt = (instant: number) =>
@@ -132,6 +142,20 @@ describe('assembleReport', () => {
     const { records } = reportOf(events, [], { from: 10, to: 30 });
     expect(records.map((record) => record.message_id)).toEqual(['m10', 'm20']);
     expect(records[1]?.feedback).toHaveLength(1);
+  });
+
+  test('by interaction the range takes messages that anything happened to in it, whenever they were sent', () => {
+    const events = [10, 20, 30].flatMap((sent) => [
+      event({ type: 'SENT', occurredAt: sent, messageId: `m${sent}` }),
+      event({ type: 'OPENED', occurredAt: sent + 15, messageId: `m${sent}` }),
+    ]);
+    const ids = (from: number | null, to: number | null) =>
+      reportOf(events, [], { from, to }, 'interaction').records.map((record) => record.message_id);
+    expect(ids(25, 35)).toEqual(['m10', 'm30']);
+    expect(ids(25, 36)).toEqual(['m10', 'm20', 'm30']);
+    expect(ids(null, 11)).toEqual(['m10']);
+    expect(ids(45, null)).toEqual(['m30']);
+    expect(ids(46, null)).toEqual([]);
   });
 
   test('of two copies of one event the first recorded is told, whatever the second says', () => {

@@ -47,7 +47,7 @@ test('every instant has the version that DuckDB finds', async () => {
       appender.closeSync();
       const expected = (await connection.runAndReadAll(query)).getRows().map(([answer]) => answer);
       const found = Array.from({ length: 111 }, (_, index) => {
-        const at = profileAt(versions, index - 55);
+        const at = profileAt({ versions, knownFrom: null }, index - 55);
         return at.status === 'found' ? `found ${at.version.version}` : at.status;
       });
       expect(found).toEqual(expected);

@@ -7,10 +7,11 @@ import { ParquetReader } from '../../../pipelines/cold/read-parquet.ts';
 import { selectColdRows } from '../../../pipelines/cold/select-rows.ts';
 import { createContainer } from '../../../pipelines/common/blob/container.ts';
 import { Outage } from '../../../pipelines/common/errors.ts';
-import type { ReportRange } from '../../../pipelines/report/assemble.ts';
+import type { ReportRange } from '../../../pipelines/report/event-stage.ts';
 import { makeUserReport, type ReportContext } from '../../../pipelines/report/user-report.ts';
 import { endpointOf, startCountingProxy, throughProxy } from '../../helpers/counting-proxy.ts';
 import { startCuttingProxy } from '../../helpers/cutting-proxy.ts';
+import { madeReport } from '../../helpers/made-report.ts';
 import { DAY_MS, madeRecords, START, TwoHorizons, USERS } from '../../helpers/two-horizons.ts';
 
 const dayText = (time: number) => new Date(time).toISOString().slice(0, 10);
@@ -31,13 +32,13 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const report = async (context: ReportContext, userId: string, range = everything) =>
-  (await makeUserReport(context, { tenantId: 'acme', userId, range, generatedAt: 0 })).report;
+const report = (context: ReportContext, userId: string, range = everything) =>
+  madeReport(context, { tenantId: 'acme', userId, range, generatedAt: 0 });
 
 /** All but what a report was read from. */
 const answer = async (...asked: Parameters<typeof report>) => {
   const { report: header, ...body } = await report(...asked);
-  const { sources, ...rest } = header;
+  const { sources, pin, ...rest } = header;
   return { ...rest, ...body };
 };
 
@@ -64,9 +65,10 @@ describe('a report that crosses the horizon', () => {
   });
 
   it('of somebody who is not there is empty', async () => {
-    const { isKnownUser } = await makeUserReport(world.context(), {
+    const { isKnownUser, document } = await makeUserReport(world.context(), {
       ...{ tenantId: 'acme', userId: 'nobody', range: everything, generatedAt: 0 },
     });
+    document[Symbol.dispose]();
     expect(isKnownUser).toBe(false);
   });
 });
@@ -91,7 +93,7 @@ describe('what it asks of Blob', () => {
         const counted = proxy.take();
         const months = sources.cold?.months ?? 0;
         expect(counted.length).toBeLessThanOrEqual(2 + 3 * months);
-        expect(sources.raw).toMatchObject({ segments: 0, records: 0 });
+        expect(sources.raw).toMatchObject({ segments: [], records: 0 });
         // The listing of the heads is no part of it.
         const cold = counted.filter(({ path }) => path.includes(COLD_FOLDER));
         expect(sources.cold).toMatchObject({

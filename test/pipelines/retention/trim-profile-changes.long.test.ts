@@ -11,6 +11,10 @@ import { Outage } from '../../../pipelines/common/errors.ts';
 import type { Sink } from '../../../pipelines/common/sink.ts';
 import { hasBase } from '../../../pipelines/profiles/bases.ts';
 import { createProfilesPipeline } from '../../../pipelines/profiles/pipeline.ts';
+import { Pin } from '../../../pipelines/report/pin.ts';
+import { profileAt } from '../../../pipelines/report/profile-timeline.ts';
+import { readUser } from '../../../pipelines/report/read-clickhouse.ts';
+import { localHistory, readBase } from '../../../pipelines/report/read-history.ts';
 import { trimProfileChanges } from '../../../pipelines/retention/trim-profile-changes.ts';
 import { Findings } from '../../../pipelines/verify/findings.ts';
 import { checkVersions } from '../../../pipelines/verify/versions-check.ts';
@@ -122,6 +126,32 @@ async function expectVersions(tenant: string, records: readonly RecordedChange[]
   expect(Object.fromEntries(stored)).toEqual(Object.fromEntries(expected));
 }
 
+/** What a report that asks ClickHouse alone says of each user: from the base on what is, before it that it does not know. */
+async function expectLocal(tenant: string, records: readonly RecordedChange[]): Promise<number> {
+  let known = 0;
+  const reader = { clickhouse: ledger.client, database: ledger.config.clickhouse.database };
+  for (const [userId, own = []] of Object.entries(Object.groupBy(records, ({ user_id }) => user_id))) {
+    const user = { tenantId: tenant, userId };
+    const asked = { knownAt: null, pin: new Pin(), onEvent: () => {} };
+    const { changes } = await readUser(reader, user, asked);
+    const base = await readBase(reader, user);
+    if (base === null) continue;
+    const { versions, knownFrom } = localHistory(changes, { base, isPartial: false });
+    if (knownFrom === Number.POSITIVE_INFINITY) continue;
+    known += 1;
+    const told = own.map(({ recordedAt: timestamp, partition, offset, ...one }) => ({
+      ...one,
+      record: { timestamp, partition, offset },
+    }));
+    const expected = oracleVersions(told).filter(({ valid_from }) => valid_from >= (knownFrom ?? 0));
+    expect(
+      versions.map((one) => [one.version, one.validFrom, one.deleted, JSON.parse(one.attributes)]),
+    ).toEqual(expected.map((one) => [one.version, one.valid_from, one.status === 'deleted', one.attributes]));
+    expect(profileAt({ versions, knownFrom }, (knownFrom ?? 0) - 1)).toEqual({ status: 'expired' });
+  }
+  return known;
+}
+
 /** Fails at one of its statements that change something, before or after it is done. */
 function failingClient(step: number, isAfter: boolean): ClickHouseClient {
   const { client } = ledger;
@@ -145,7 +175,7 @@ function failingClient(step: number, isAfter: boolean): ClickHouseClient {
 }
 
 it('at several horizons, with late changes and copies of what is gone, whatever stops it', async () => {
-  let [users, stops] = [0, 0];
+  let [users, stops, local] = [0, 0, 0];
   await fc.assert(
     fc.asyncProperty(batches, fc.infiniteStream(fc.nat(99)), async (some, dice) => {
       const roll = (sides: number) => (dice.next().value as number) % sides;
@@ -168,9 +198,11 @@ it('at several horizons, with late changes and copies of what is gone, whatever 
         if (roll(3) === 0) await expectVersions(tenant, all.flat());
       }
       await expectVersions(tenant, all.flat());
+      local += await expectLocal(tenant, all.flat());
     }),
     { numRuns: 5, endOnFailure: true },
   );
+  expect(local).toBeGreaterThan(2);
   expect(users).toBeGreaterThan(5);
   expect(stops).toBeGreaterThan(2);
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { foldProfile, type ProfileChange } from '../../../pipelines/profiles/fold/fold-profile.ts';
 import { LedgerDatabase } from '../../helpers/ledger-database.ts';
+import { oracleVersions } from '../../helpers/profile-oracle.ts';
 import { time } from './event-model.ts';
 
 let ledger: LedgerDatabase;
@@ -190,4 +191,105 @@ test('each message has the version that began at or before its sent_at', async (
     { message_id: 'm30', ...found(3, 30, 'pro') },
     { message_id: 'm31', ...found(3, 30, 'pro') },
   ]);
+});
+
+/** A fold of what was known, as the pipeline writes it; `fold` grows with what was known. */
+function versionRows(userId: string, known: readonly ProfileChange[]): object[] {
+  const fold = String(known.length);
+  const versions = foldProfile(known);
+  const standing = new Set(versions.map(({ validFrom }) => validFrom));
+  const gone = [...new Set(known.map(({ changedAt }) => changedAt))].filter((at) => !standing.has(at));
+  const key = { tenant_id: 't', user_id: userId, fold };
+  return [
+    ...gone.map((at) => ({ ...key, valid_from: time(at), withdrawn: 1 })),
+    ...versions.map((version) => ({
+      ...key,
+      valid_from: time(version.validFrom),
+      valid_to: version.validTo === null ? null : time(version.validTo),
+      version: version.version,
+      deleted: version.deleted,
+      attributes: version.attributes,
+      change_ids: version.changeIds,
+      recorded_at: time(version.recordedAt),
+      withdrawn: 0,
+    })),
+  ];
+}
+
+test('whatever the changes, ties, late ones, deletes and re-creations, each message has the version of its millisecond', async () => {
+  const worlds = fc.sample(changeLists, { numRuns: 300, seed: 6 });
+  // One before the first possible change, every millisecond at which there may be one, and one after the last.
+  const sends = [-1, 0, 1, 2, 3, 4, 5];
+  const users = worlds.map((changes, index) => ({ userId: `asof-${index}`, changes }));
+  // Newer folds first, so that every older one comes too late; the history is known after the last alone.
+  for (const length of [8, 5, 3, 2, 1])
+    await ledger.insert(
+      'profile_versions',
+      users.flatMap(({ userId, changes }) => versionRows(userId, changes.slice(0, length))),
+    );
+  await ledger.insert(
+    'events',
+    users.flatMap(({ userId }, user) =>
+      sends.flatMap((ms) =>
+        // Two messages in one millisecond are two messages.
+        ['a', 'b'].map((twin) => ({
+          tenant_id: 't',
+          user_id: userId,
+          campaign_id: 'asof',
+          message_id: `${ms}${twin}`,
+          event_id: 'e',
+          type: 'SENT',
+          kind: 'delivery',
+          channel: 'EMAIL',
+          occurred_at: time(START + ms),
+          source: `${TOPIC_ID}/0`,
+          offset: user,
+          recorded_at: time(START + 100),
+        })),
+      ),
+    ),
+  );
+  const expected = users.flatMap(({ userId, changes }) => {
+    const versions = oracleVersions(
+      changes.map(
+        ({ changeId, op, changedAt, sourceVersion, attributes, recordedAt, partition, offset }) => ({
+          change_id: changeId,
+          op,
+          changed_at: changedAt,
+          source_version: sourceVersion === null ? null : Number(sourceVersion),
+          attributes,
+          record: { timestamp: recordedAt, partition, offset },
+        }),
+      ),
+    );
+    return sends.flatMap((ms) => {
+      const valid = versions.filter(({ valid_from }) => valid_from <= START + ms).at(-1);
+      const isFound = valid?.status === 'found';
+      return ['a', 'b'].map((twin) => ({
+        message: `${userId} ${ms}${twin}`,
+        status: valid?.status ?? 'none_yet',
+        version: isFound ? valid.version : null,
+        from: isFound ? time(valid.valid_from) : null,
+        attributes: isFound ? valid.attributes : null,
+      }));
+    });
+  });
+  const read = async () => {
+    const rows = await ledger.rows<{ message: string; attributes: string | null }>(
+      `SELECT concat(user_id, ' ', message_id) AS message, profile_status AS status, profile_version AS version,
+              profile_valid_from AS from, profile_attributes AS attributes
+       FROM ${ledger.bi}.messages_with_profile WHERE tenant_id = 't' AND campaign_id = 'asof'`,
+    );
+    const found = rows.map((row) => [
+      row.message,
+      { ...row, attributes: row.attributes === null ? null : (JSON.parse(row.attributes) as unknown) },
+    ]);
+    return Object.fromEntries(found) as object;
+  };
+  const wanted = Object.fromEntries(expected.map((row) => [row.message, row]));
+  expect(await read()).toEqual(wanted);
+  await ledger.mergeEverything(['profile_versions', 'message_events']);
+  expect(await read()).toEqual(wanted);
+  // Every kind of answer is among them.
+  expect(new Set(expected.map(({ status }) => status))).toEqual(new Set(['none_yet', 'deleted', 'found']));
 });

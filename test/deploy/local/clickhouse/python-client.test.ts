@@ -1,11 +1,9 @@
-/** What clickhouse-connect, the official Python client, does against the front. Skipped where Python does not have it. */
-import { execFile, execFileSync } from 'node:child_process';
+/** What clickhouse-connect, the official Python client, does against the front. */
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ClickHouseFront, temporaryDirectory } from '../../../helpers/clickhouse-front.ts';
-
-/** `CLICKHOUSE_CONNECT_PYTHON` names a Python of a virtual environment that has it. */
-const python = process.env.CLICKHOUSE_CONNECT_PYTHON ?? 'python3';
+import { hasPython, python, titled } from '../../../helpers/clients.ts';
 
 const PROGRAM = `
 import datetime, json, sys
@@ -35,16 +33,7 @@ print(json.dumps({
 }))
 `;
 
-function hasClient(): boolean {
-  try {
-    execFileSync(python, ['-c', 'import clickhouse_connect'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe.skipIf(!hasClient())('clickhouse-connect (skipped: this Python does not have it)', () => {
+describe.skipIf(!hasPython)(titled('clickhouse-connect', hasPython), () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
   let front: ClickHouseFront;
 

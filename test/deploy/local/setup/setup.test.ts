@@ -19,6 +19,7 @@ beforeEach(() => {
     'deploy/local/setup.mjs',
     'deploy/local/setup',
     'deploy/local/kafka/pom.xml',
+    'test/helpers/clients',
   ])
     cpSync(join(root, part), join(checkout, part), { recursive: true });
   mkdirSync(join(folder, 'empty'));
@@ -53,7 +54,7 @@ test('names everything that is missing, before anything is done', () => {
 test('--check says what would be done and does none of it', () => {
   const { status, stdout } = setUp('--check');
   expect(stdout).toMatch(
-    /^node +there: .*\npackages would npm ci --ignore-scripts.*\nclient +would .*\njava .*\nkafka +would fetch/,
+    /^node +there: .*\npackages would npm ci --ignore-scripts.*\nclient +would .*\njava .*\nkafka +would fetch.*\nbrowser +there: .*\nclients +would install /,
   );
   expect(status).toBe(3);
   expect(existsSync(join(checkout, 'node_modules'))).toBe(false);

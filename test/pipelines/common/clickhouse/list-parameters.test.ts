@@ -9,6 +9,7 @@ import { Flush } from '../../../../pipelines/common/clickhouse-sink/flush.ts';
 import type { RecordEncoder } from '../../../../pipelines/common/clickhouse-sink/record-encoder.ts';
 import { ChunkPool } from '../../../../pipelines/common/transcode/chunk-pool.ts';
 import { foldProfiles } from '../../../../pipelines/profiles/fold-step.ts';
+import { Pin } from '../../../../pipelines/report/pin.ts';
 import { readDefinitions } from '../../../../pipelines/report/read-clickhouse.ts';
 import { testConfig } from '../../../helpers/config.ts';
 import { type RecordedRequest, startRecordingServer } from '../../../helpers/recording-server.ts';
@@ -63,7 +64,10 @@ test('every user of a flush is asked about, however long the ids are', async () 
 
 test('every campaign of a report is asked about, however many there are', async () => {
   const { client, requests } = await emptyServer();
-  await readDefinitions({ clickhouse: client, database: 'ledger' }, { tenantId: 't', campaignIds: names });
+  await readDefinitions(
+    { clickhouse: client, database: 'ledger' },
+    { tenantId: 't', campaignIds: names, knownAt: null, pin: new Pin() },
+  );
   expect(requests.flatMap(namesIn)).toEqual(short);
 });
 

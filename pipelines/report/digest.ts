@@ -1,0 +1,29 @@
+/** What tells whether two reports say the same: of records and profile versions, not of when they were made or from where. */
+import { createHash, type Hash } from 'node:crypto';
+import { canonicalJson, type JsonValue } from '../profiles/fold/json-value.ts';
+import type { ReportedVersion, ReportRecord } from './report.ts';
+
+/**
+ * SHA-256 of all records in their order, then all profile versions in theirs, each as canonical JSON (keys in order, no
+ * white space, numbers as profiles have them) with a line feed behind it. docs/report-format.md tells how to make it anew.
+ */
+export class ReportDigest {
+  readonly #hash: Hash = createHash('sha256');
+
+  record(record: ReportRecord): void {
+    this.#line(record as unknown as JsonValue);
+  }
+
+  version(version: ReportedVersion): void {
+    this.#line(version as unknown as JsonValue);
+  }
+
+  /** `sha256:` and 64 hex digits. May be asked once. */
+  get text(): string {
+    return `sha256:${this.#hash.digest('hex')}`;
+  }
+
+  #line(value: JsonValue): void {
+    this.#hash.update(`${canonicalJson(value)}\n`);
+  }
+}

@@ -1,0 +1,104 @@
+/** `report rerun`: the report of a file made again, up to the same offsets; says whether it is the same, or why it cannot be. */
+import { type CommandContext, EXIT, type ExitCode } from '../command-context.ts';
+import { PROGRAM } from './program.ts';
+import type { ReportDocument } from './report.ts';
+import { type RerunOptions, withReport } from './report-command.ts';
+import { lineDigest, readReportFile, type WrittenReport } from './report-file.ts';
+import { FORMATS, writeOut } from './report-output.ts';
+import type { UserReportResult } from './user-report.ts';
+
+/** Names that are said of each kind of difference. */
+const MOST_NAMED = 5;
+
+export async function rerunReport(
+  context: CommandContext,
+  file: string,
+  options: RerunOptions,
+): Promise<ExitCode> {
+  const written = await readReportFile(file);
+  const { header } = written;
+  const request = {
+    tenantId: header.tenant_id,
+    userId: header.user_id,
+    range: { from: header.from, to: header.to },
+    by: header.by,
+    knownAt: header.known_at,
+    generatedAt: context.clock.now(),
+    pin: header.pin,
+  };
+  return withReport(context, request, options, async (made) => {
+    const { document } = made;
+    const printed = options.format ?? (options.out === undefined ? null : 'json');
+    if (printed !== null) await writeOut((await FORMATS[printed]())(document), options.out);
+    const { digest, counts } = document.header;
+    if (digest === header.digest) {
+      say(`the same: ${digest}, ${counts.records} records, ${counts.profile_versions} profile versions`);
+      return EXIT.ok;
+    }
+    say(`not the same: ${file} has ${header.digest}, now it is ${digest}`);
+    for (const line of [...differences(written, document), ...reasons(written, made)]) say(`  ${line}`);
+    return EXIT.discrepancy;
+  });
+}
+
+function say(line: string): void {
+  process.stderr.write(`campaign-ledger: ${line}\n`);
+}
+
+/** What differs, by name. */
+function differences(written: WrittenReport, document: ReportDocument): string[] {
+  const records = new Map<string, string>();
+  for (const record of document.records()) records.set(record.message_id, lineDigest(record));
+  const versions = new Map(document.versions.map((one) => [one.valid_from, lineDigest(one)]));
+  return [
+    ...compare('messages', written.records, records),
+    ...compare('profile versions', written.versions, versions),
+  ];
+}
+
+function compare(
+  what: string,
+  then: ReadonlyMap<string, string>,
+  now: ReadonlyMap<string, string>,
+): string[] {
+  const gone = [...then.keys()].filter((key) => !now.has(key));
+  const added = [...now.keys()].filter((key) => !then.has(key));
+  const altered = [...then].filter(([key, digest]) => now.has(key) && now.get(key) !== digest);
+  return [
+    ...named(`${what} that are missing now`, gone),
+    ...named(`${what} that were not there`, added),
+    ...named(
+      `${what} that say something else`,
+      altered.map(([key]) => key),
+    ),
+  ];
+}
+
+function named(what: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const some = names.slice(0, MOST_NAMED).map((name) => JSON.stringify(name));
+  return [`${names.length} ${what}: ${some.join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`];
+}
+
+/** What is known to make a difference. */
+function reasons({ header }: WrittenReport, { document, rejected }: UserReportResult): string[] {
+  const { header: now } = document;
+  const found: string[] = [];
+  if (header.sources.local_only !== now.sources.local_only) {
+    const [one, other] = header.sources.local_only ? ['it', 'this one'] : ['this one', 'it'];
+    found.push(`${one} asked ClickHouse alone, ${other} did not`);
+  }
+  if (header.program !== now.program) found.push(`it was made by ${header.program}, this one by ${PROGRAM}`);
+  if (rejected > 0)
+    found.push(
+      `${rejected} rows of the user were recorded since: where one of them is a copy with an earlier Kafka timestamp, as producers may set, ClickHouse may have kept that one alone; the archive has both`,
+    );
+  const unknown = header.pin.filter(({ topic }) => topic === null);
+  if (unknown.length > 0)
+    found.push(`of ${unknown.length} partitions no pipeline had any progress: nobody vouches for their rows`);
+  if (found.length === 0)
+    found.push(
+      'rows were changed or removed by other hands: `campaign-ledger verify --deep` holds the tables against the archive',
+    );
+  return found;
+}

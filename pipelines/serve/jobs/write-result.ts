@@ -1,0 +1,109 @@
+/** Makes the report of a job and streams it to Blob, holding one record at a time. */
+import { Readable } from 'node:stream';
+import { blobFault } from '../../archive/blob-fault.ts';
+import type { ArchivePlace } from '../../archive/listing.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { ReportDocument } from '../../report/report.ts';
+import { FORMATS } from '../../report/report-output.ts';
+import { makeUserReport, type ReportContext } from '../../report/user-report.ts';
+import { contentTypeOf } from '../formats.ts';
+import { inPieces } from '../pieces.ts';
+import { notFound } from '../problems.ts';
+import type { Job, JobProgress, JobResult } from './job.ts';
+
+export interface ResultTask {
+  readonly job: Pick<Job, 'tenantId' | 'ask'>;
+  /** Of the result, without the configured prefix. */
+  readonly path: string;
+}
+
+export interface MadeResult {
+  readonly result: JobResult;
+  readonly progress: JobProgress;
+}
+
+export interface ResultPlace {
+  readonly context: ReportContext;
+  /** Writes are tried once: a second try would meet what the first one has left. */
+  readonly place: ArchivePlace;
+  readonly clock: Clock;
+}
+
+export interface WriteOptions {
+  readonly onProgress: (progress: JobProgress) => void;
+  readonly signal?: AbortSignal;
+  /** With more there is no report but `TooManyEvents`. */
+  readonly maxEvents?: number;
+}
+
+const COUNTED_BETWEEN_WORDS = 5_000;
+const BLOCK_BYTES = 4 * 1024 * 1024;
+const BLOCKS_AT_ONCE = 2;
+
+/**
+ * @throws {Problem} not_found: nothing is stored of the user
+ * @throws what `makeUserReport` throws, and {Outage}
+ */
+export async function writeResult(
+  { context, place, clock }: ResultPlace,
+  { job: { ask, tenantId }, path }: ResultTask,
+  { onProgress, signal, maxEvents }: WriteOptions,
+): Promise<MadeResult> {
+  const format = await FORMATS[ask.format]();
+  const progress = { eventsRead: 0, records: 0 };
+  const count = (what: keyof JobProgress): void => {
+    progress[what] += 1;
+    if (progress[what] % COUNTED_BETWEEN_WORDS === 0) onProgress({ ...progress });
+  };
+  const made = await makeUserReport(context, {
+    ...{
+      tenantId,
+      userId: ask.userId,
+      range: { from: ask.from, to: ask.to },
+      by: ask.by,
+      knownAt: ask.knownAt,
+    },
+    generatedAt: clock.now(),
+    onEvent: () => count('eventsRead'),
+    ...(signal === undefined ? {} : { signal }),
+    ...(maxEvents === undefined ? {} : { maxEvents }),
+  });
+  using document = made.document;
+  if (!made.isKnownUser) throw notFound();
+  let bytes = 0;
+  const pieces = function* () {
+    for (const piece of inPieces(format(withCountedRecords(document, () => count('records'))))) {
+      signal?.throwIfAborted();
+      const some = Buffer.from(piece);
+      bytes += some.length;
+      yield some;
+    }
+  };
+  await place.container
+    .getBlockBlobClient(place.prefix + path)
+    .uploadStream(Readable.from(pieces()), BLOCK_BYTES, BLOCKS_AT_ONCE, {
+      conditions: { ifNoneMatch: '*' },
+      blobHTTPHeaders: { blobContentType: contentTypeOf(ask.format) },
+    })
+    .catch((error: unknown) => {
+      throw blobFault(error);
+    });
+  const { digest, counts } = document.header;
+  return {
+    result: { path, format: ask.format, bytes, digest },
+    progress: { ...progress, records: counts.records },
+  };
+}
+
+function withCountedRecords(document: ReportDocument, count: () => void): ReportDocument {
+  return {
+    ...{ header: document.header, versions: document.versions, today: document.today },
+    *records() {
+      for (const record of document.records()) {
+        count();
+        yield record;
+      }
+    },
+    [Symbol.dispose]() {},
+  };
+}
