@@ -21,7 +21,10 @@ export function browserStep() {
   const isThere = findBrowser() !== null;
   return {
     name: 'browser',
-    label: isThere ? 'Chromium' : 'no Chromium, without which tests of HTML pages are skipped',
+    label:
+      isThere || (readStamp('browser') === null && canInstall([NEED]))
+        ? 'Chromium'
+        : 'no Chromium, without which tests of HTML pages are skipped',
     todo: 'install Chromium',
     // Tried once: without a network each run of the tests would begin with waiting for it.
     isReady: () => findBrowser() !== null || readStamp('browser') !== null || !canInstall([NEED]),
