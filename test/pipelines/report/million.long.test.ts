@@ -80,7 +80,7 @@ it(
 it(
   'as CSV: a row for each',
   async () => {
-    const file = await written('less', 'csv', 80);
+    const file = await written('less', 'csv', 120);
     let rows = -1;
     for await (const _ of linesOf(file)) rows += 1;
     expect(rows).toBe(FEWER);
