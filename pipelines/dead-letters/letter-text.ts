@@ -1,8 +1,9 @@
 /** A letter's description, for people. */
+
+import { printable } from '../common/printable.ts';
 import type { Plain } from './avro-value.ts';
 import type { DescribedLetter, FieldDescription, LetterDescription } from './describe-letter.ts';
 import { hexDump } from './hex-dump.ts';
-import { printable } from './printable.ts';
 
 /** Characters of a value that are shown; the JSON format has all of them. */
 const SHOWN_CHARACTERS = 300;

@@ -1,7 +1,7 @@
 /** Letters one a line: columns of fixed widths, so that a line can be printed before the next letter is known. */
 import { DEAD_LETTER_CODES } from '../common/dead-letters/codes.ts';
+import { printable } from '../common/printable.ts';
 import { type Letter, originText } from './letter.ts';
-import { printable } from './printable.ts';
 import type { ReplayOutcome } from './replay.ts';
 
 const TIME_WIDTH = '2026-11-20T12:00:00.000Z'.length;
