@@ -1,31 +1,9 @@
 /** From a user's messages, profile versions and campaigns to the records of a report. Pure: reads nothing, knows no clock. */
 import { emptyObject, isJsonObject, type JsonObject, parseJson } from '../profiles/fold/json-value.ts';
 import { mergePatchBetween } from '../profiles/fold/merge-patch.ts';
-import type { Message } from './event-stage.ts';
+import type { Message, ReportEvent } from './event-stage.ts';
 import { type ProfileAt, type ProfileHistory, profileAt } from './profile-timeline.ts';
 import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportedVersion, ReportRecord } from './report.ts';
-
-/** One stored event of the user. Times in milliseconds since the epoch. */
-export interface ReportEvent {
-  readonly kind: 'delivery' | 'feedback';
-  readonly eventId: string;
-  readonly messageId: string;
-  readonly campaignId: string;
-  readonly channel: string;
-  readonly type: string;
-  readonly occurredAt: number;
-  readonly variant: string | null;
-  readonly reason: string | null;
-  readonly provider: string | null;
-  readonly link: string | null;
-  readonly userAgent: string | null;
-  readonly isMachine: boolean;
-  readonly value: number | null;
-  readonly recordedAt: number;
-  readonly topicId: string;
-  readonly partition: number;
-  readonly offset: number;
-}
 
 export interface ReportCampaign {
   readonly name: string;

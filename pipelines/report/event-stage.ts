@@ -3,8 +3,29 @@
  * message. In a database of its own that keeps to some megabytes of memory and goes to a temporary file beyond them, so
  * that a user with a million events takes no more than one with ten.
  */
-import type { ReportEvent } from './assemble.ts';
 import { openDatabase } from './sqlite.ts';
+
+/** One stored event of the user. Times in milliseconds since the epoch. */
+export interface ReportEvent {
+  readonly kind: 'delivery' | 'feedback';
+  readonly eventId: string;
+  readonly messageId: string;
+  readonly campaignId: string;
+  readonly channel: string;
+  readonly type: string;
+  readonly occurredAt: number;
+  readonly variant: string | null;
+  readonly reason: string | null;
+  readonly provider: string | null;
+  readonly link: string | null;
+  readonly userAgent: string | null;
+  readonly isMachine: boolean;
+  readonly value: number | null;
+  readonly recordedAt: number;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly offset: number;
+}
 
 /** Milliseconds since the epoch, `[from, to)`; null is open. */
 export interface ReportRange {

@@ -3,7 +3,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { asOutage } from '../common/clickhouse/client.ts';
 import { portions } from '../common/clickhouse/list-parameters.ts';
 import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
-import type { ReportEvent } from './assemble.ts';
+import type { ReportEvent } from './event-stage.ts';
 import type { Pin } from './pin.ts';
 import type { ReportDefinition } from './report-rows.ts';
 

@@ -2,7 +2,8 @@
 import type { ColdRow, ColdTable, ColdValue } from '../cold/cold-table.ts';
 import { CAMPAIGNS, EVENTS, PROFILE_CHANGES } from '../cold/cold-table.ts';
 import type { ProfileChange } from '../profiles/fold/fold-profile.ts';
-import type { ReportCampaign, ReportEvent } from './assemble.ts';
+import type { ReportCampaign } from './assemble.ts';
+import type { ReportEvent } from './event-stage.ts';
 
 /** A definition of a campaign, with what decides which one is current. */
 export interface ReportDefinition extends ReportCampaign {

@@ -1,8 +1,8 @@
 /** The rules of a report that its reader relies on: which version was valid, what counts as sent, what is in range. */
 import { describe, expect, test } from 'vitest';
 import { foldProfile, type ProfileChange } from '../../../pipelines/profiles/fold/fold-profile.ts';
-import { Assembler, type ReportEvent } from '../../../pipelines/report/assemble.ts';
-import { EventStage, type RangeBy } from '../../../pipelines/report/event-stage.ts';
+import { Assembler } from '../../../pipelines/report/assemble.ts';
+import { EventStage, type RangeBy, type ReportEvent } from '../../../pipelines/report/event-stage.ts';
 
 let nextOffset = 0;
 function event(part: Partial<ReportEvent> & Pick<ReportEvent, 'type' | 'occurredAt'>): ReportEvent {
