@@ -28,8 +28,6 @@ export interface UserRows {
   /** Rows of events that were handed on. */
   readonly events: number;
   readonly changes: readonly ProfileChange[];
-  /** Of each campaign of the events the one that is current by what the report may know. */
-  readonly definitions: readonly ReportDefinition[];
 }
 
 /** Cells as text: numbers of 64 bits must not be rounded on the way. */
@@ -48,17 +46,16 @@ const select = (part: Part, cells: string, rest: string) =>
   `SELECT '${part}' AS part, CAST([${cells}], 'Array(Nullable(String))') AS cells FROM {database:Identifier}.${rest}`;
 
 /** The latest by updated_at, then by recording. */
-const definitionsOf = (campaigns: string) =>
-  select(
-    'definition',
-    DEFINITION,
-    `campaigns
-     WHERE tenant_id = {tenantId:String} AND campaign_id IN ${campaigns}
-       AND recorded_at <= fromUnixTimestamp64Milli({knownAt:Int64}, 'UTC')
-       AND offset < transform(source, {sources:Array(String)}, {nexts:Array(UInt64)}, {otherwise:UInt64})
-     ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
-     LIMIT 1 BY campaign_id`,
-  );
+const DEFINITIONS = select(
+  'definition',
+  DEFINITION,
+  `campaigns
+   WHERE tenant_id = {tenantId:String} AND campaign_id IN {campaignIds:Array(String)}
+     AND recorded_at <= fromUnixTimestamp64Milli({knownAt:Int64}, 'UTC')
+     AND offset < transform(source, {sources:Array(String)}, {nexts:Array(UInt64)}, {otherwise:UInt64})
+   ORDER BY updated_at DESC, recorded_at DESC, topic_id DESC, partition DESC, offset DESC
+   LIMIT 1 BY campaign_id`,
+);
 
 /** Milliseconds: ClickHouse's DateTime64 ends with the year. */
 const LATEST = Date.UTC(2299, 0, 1);
@@ -80,28 +77,29 @@ function knowledgeParameters({ knownAt, pin }: Knowledge): Record<string, unknow
 export async function readUser(
   reader: ReportReader,
   user: UserKey,
-  { onEvent, ...knowledge }: Knowledge & { readonly onEvent: (event: ReportEvent) => void },
+  { onEvent }: { readonly onEvent: (event: ReportEvent) => void },
 ): Promise<UserRows> {
   const query = [
     select('event', EVENT, `events WHERE ${OF_USER}`),
     select('change', CHANGE, `profile_changes WHERE ${OF_USER}`),
-    `SELECT * FROM (${definitionsOf(`(SELECT campaign_id FROM {database:Identifier}.events WHERE ${OF_USER})`)})`,
   ].join('\nUNION ALL\n');
   const changes: ProfileChange[] = [];
-  const definitions: ReportDefinition[] = [];
   let events = 0;
-  for await (const [part, cells] of ask(reader, query, { ...user, ...knowledgeParameters(knowledge) })) {
+  for await (const [part, cells] of ask(reader, query, { ...user })) {
     if (part === 'change') changes.push(changeOf(cells));
-    else if (part === 'definition') definitions.push(definitionOf(cells));
     else {
       events += 1;
       onEvent(eventOf(cells));
     }
   }
-  return { events, changes, definitions };
+  return { events, changes };
 }
 
-/** Of campaigns whose events are elsewhere. @throws {Outage} */
+/**
+ * Of each campaign the definition that is current by what the report may know. Asked by itself, once the ids are known: within
+ * the question about the user it would have to read their events a second time to learn these.
+ * @throws {Outage}
+ */
 export async function readDefinitions(
   reader: ReportReader,
   {
@@ -113,8 +111,7 @@ export async function readDefinitions(
   const definitions: ReportDefinition[] = [];
   for (const some of portions(campaignIds, (id) => [id])) {
     const parameters = { tenantId, campaignIds: some, ...knowledgeParameters(knowledge) };
-    for await (const [, cells] of ask(reader, definitionsOf('{campaignIds:Array(String)}'), parameters))
-      definitions.push(definitionOf(cells));
+    for await (const [, cells] of ask(reader, DEFINITIONS, parameters)) definitions.push(definitionOf(cells));
   }
   return definitions;
 }

@@ -136,15 +136,17 @@ async function report(
   ]);
   const wanted = pinned(pin, positions, blob === null ? [] : rangesBehind(blob, { heads, positions }));
   assertReachable(request.pin ?? [], { positions, wanted });
-  const knowledge = { knownAt, pin };
   const [own, letGo] = await Promise.all([
-    readUser(context, user, { ...knowledge, onEvent: add }),
+    readUser(context, user, { onEvent: add }),
     context.letGo?.() ?? readLetGo(context.clickhouse, context.database),
   ]);
   const localIds = stage.campaignIds;
+  const definitionsOf = (campaignIds: readonly string[]) =>
+    readDefinitions(context, { tenantId, campaignIds, knownAt, pin });
   // Behind the changes: a base is written before they go.
   const base = blob === null ? await readBase(context, user) : null;
-  const [cold, raw] = await Promise.all([
+  const [localDefinitions, cold, raw] = await Promise.all([
+    definitionsOf([...localIds]),
     blob === null
       ? null
       : readCold(blob.place, {
@@ -158,11 +160,8 @@ async function report(
         }),
     blob === null ? null : readRaw(blob, { user, wanted, onEvent: (row) => add(reportEvent(row)) }),
   ]);
-  const campaignIds = [...stage.campaignIds].filter((id) => !localIds.has(id));
-  const definitions = [
-    ...own.definitions,
-    ...(await readDefinitions(context, { ...knowledge, tenantId, campaignIds })),
-  ];
+  const otherIds = [...stage.campaignIds].filter((id) => !localIds.has(id));
+  const definitions = [...localDefinitions, ...(await definitionsOf(otherIds))];
 
   const elsewhere = [...(cold?.changes ?? []), ...(raw?.changes ?? [])].map(profileChange);
   const changes = [...own.changes, ...elsewhere].filter(isWanted);

@@ -11,7 +11,6 @@ import { Outage } from '../../../pipelines/common/errors.ts';
 import type { Sink } from '../../../pipelines/common/sink.ts';
 import { hasBase } from '../../../pipelines/profiles/bases.ts';
 import { createProfilesPipeline } from '../../../pipelines/profiles/pipeline.ts';
-import { Pin } from '../../../pipelines/report/pin.ts';
 import { profileAt } from '../../../pipelines/report/profile-timeline.ts';
 import { readUser } from '../../../pipelines/report/read-clickhouse.ts';
 import { localHistory, readBase } from '../../../pipelines/report/read-history.ts';
@@ -132,8 +131,7 @@ async function expectLocal(tenant: string, records: readonly RecordedChange[]): 
   const reader = { clickhouse: ledger.client, database: ledger.config.clickhouse.database };
   for (const [userId, own = []] of Object.entries(Object.groupBy(records, ({ user_id }) => user_id))) {
     const user = { tenantId: tenant, userId };
-    const asked = { knownAt: null, pin: new Pin(), onEvent: () => {} };
-    const { changes } = await readUser(reader, user, asked);
+    const { changes } = await readUser(reader, user, { onEvent: () => {} });
     const base = await readBase(reader, user);
     if (base === null) continue;
     const { versions, knownFrom } = localHistory(changes, { base, isPartial: false });
