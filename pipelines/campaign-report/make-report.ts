@@ -6,13 +6,13 @@ import { isPartial } from './kept-since.ts';
 import { readBreakdown, type UnknownAttribute } from './read-breakdown.ts';
 import {
   type CampaignKey,
+  type CampaignMessages,
   type CampaignReader,
   type Definition,
   hasEvents,
   readDefinition,
   readEventHours,
-  readSendHours,
-  readTotals,
+  readMessages,
   type SendRange,
 } from './read-campaign.ts';
 import type { CampaignDefinition, CampaignReport, Counted, EventHour } from './report.ts';
@@ -45,9 +45,8 @@ export async function makeCampaignReport(
 ): Promise<CampaignReportResult> {
   const question = { tenantId, campaignId, ...range };
   // Side by side: what still arrives in the meantime makes the least difference between them.
-  const [totals, sendHours, eventHours, definition, isHeardOf, keptSince, broken] = await Promise.all([
-    readTotals(context, question),
-    readSendHours(context, question),
+  const [{ totals, sendHours }, eventHours, definition, isHeardOf, keptSince, broken] = await Promise.all([
+    readMessages(context, question),
     readEventHours(context, question),
     readDefinition(context, question),
     hasEvents(context, question),
@@ -91,7 +90,7 @@ function counted(figures: Figures): Counted {
 
 /** Hours in which something was sent, or happened. */
 function mergedHours(
-  sendHours: Awaited<ReturnType<typeof readSendHours>>,
+  sendHours: CampaignMessages['sendHours'],
   eventHours: Awaited<ReturnType<typeof readEventHours>>,
 ): EventHour[] {
   const { recipients_delivered: _, unique_conversions: __, ...nothing } = NO_FIGURES;

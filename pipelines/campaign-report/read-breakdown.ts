@@ -90,13 +90,18 @@ function pathParameters(path: readonly string[]) {
   };
 }
 
-/** Versions of the recipients' profiles. Users without a message are not read: the table is sorted by user. */
-function versionsSql(question: CampaignQuestion, columns: string): string {
-  return `SELECT ${columns}
+/**
+ * Versions of the profiles of all who may be recipients: the table is sorted by user, and others are not read. To know who is one,
+ * messages would have to be made of the events once more.
+ */
+const versionsSql = (columns: string): string => `SELECT ${columns}
     FROM {database:Identifier}.profile_versions FINAL
-    WHERE tenant_id = {tenantId:String} AND user_id IN (SELECT user_id ${messagesSql(question)})
+    WHERE tenant_id = {tenantId:String} AND user_id IN
+    (
+      SELECT user_id FROM {database:Identifier}.message_events
+      WHERE tenant_id = {tenantId:String} AND campaign_id = {campaignId:String}
+    )
     SETTINGS optimize_move_to_prewhere_if_final = 1`;
-}
 
 /**
  * Each message with its group at the send and today, `then` and `today`. A user's versions are one sorted list, of which
@@ -118,7 +123,7 @@ function joinedSql(question: BreakdownQuestion, group: 'key' | typeof ID): strin
         (
           SELECT user_id, valid_from,
             multiIf(deleted, '${GROUP_KEYS.deleted}', value = '', '${GROUP_KEYS.absent}', concat('${GROUP_KEYS.value}', value)) AS key
-          FROM (${versionsSql(question, `user_id, valid_from, deleted, ${extractSql('attributes', 'keys')} AS plain, ${VALUE} AS value`)})
+          FROM (${versionsSql(`user_id, valid_from, deleted, ${extractSql('attributes', 'keys')} AS plain, ${VALUE} AS value`)})
         )
       )
       GROUP BY user_id
@@ -252,7 +257,7 @@ async function readTopLevel(
   const rows = await ask(
     reader,
     `SELECT arrayJoin(JSONExtractKeys(${quotedSql('attributes')})) AS name, count() AS profiles
-     FROM (${versionsSql(question, 'user_id, attributes, valid_from')})
+     FROM (${versionsSql('user_id, attributes, valid_from')})
      WHERE user_id IN (SELECT DISTINCT user_id ${messagesSql(question)} LIMIT {lookedAt:UInt32})
      GROUP BY name ORDER BY name = {whole:String} DESC, profiles DESC, name LIMIT {most:UInt32}`,
     {

@@ -85,50 +85,52 @@ export interface CampaignTotals {
   readonly lastEventAt: number | null;
 }
 
-export async function readTotals(
-  reader: CampaignReader,
-  question: CampaignQuestion,
-): Promise<CampaignTotals> {
-  const [row = {}] = await ask(
-    reader,
-    `SELECT ${FIGURE_COLUMNS},
-       minOrNull(toUnixTimestamp64Milli(m.sent_at)) AS first_sent_ms,
-       maxOrNull(toUnixTimestamp64Milli(m.sent_at)) AS last_sent_ms,
-       maxOrNull(toUnixTimestamp64Milli(m.last_event_at)) AS last_event_ms
-     FROM (SELECT * ${messagesSql(question)}) AS m`,
-    parametersOf(question),
-  );
-  return {
-    figures: figuresIn(row),
-    firstSentAt: timeIn(row.first_sent_ms),
-    lastSentAt: timeIn(row.last_sent_ms),
-    lastEventAt: timeIn(row.last_event_ms),
-  };
-}
-
-function timeIn(value: Row[string] | undefined): number | null {
-  return value === null || value === undefined ? null : Number(value);
-}
-
 export interface HourOf<Counted> {
   /** Milliseconds: where the hour (UTC) begins. */
   readonly hour: number;
   readonly figures: Counted;
 }
 
-/** By the hour of sent_at, in order. */
-export async function readSendHours(
+/** Of all messages, and by the hour of their sent_at, in order. */
+export interface CampaignMessages {
+  readonly totals: CampaignTotals;
+  readonly sendHours: readonly HourOf<Figures>[];
+}
+
+export async function readMessages(
   reader: CampaignReader,
   question: CampaignQuestion,
-): Promise<HourOf<Figures>[]> {
+): Promise<CampaignMessages> {
   const rows = await ask(
     reader,
-    `SELECT toUnixTimestamp64Milli(toDateTime64(toStartOfHour(m.sent_at), 3, 'UTC')) AS hour_ms, ${FIGURE_COLUMNS}
-     FROM (SELECT * ${messagesSql(question)}) AS m
-     GROUP BY hour_ms ORDER BY hour_ms`,
+    `SELECT toUInt8(grouping(hour_ms)) AS is_total, hour_ms, ${FIGURE_COLUMNS},
+       minOrNull(toUnixTimestamp64Milli(m.sent_at)) AS first_sent_ms,
+       maxOrNull(toUnixTimestamp64Milli(m.sent_at)) AS last_sent_ms,
+       maxOrNull(toUnixTimestamp64Milli(m.last_event_at)) AS last_event_ms
+     FROM
+     (
+       SELECT *, toUnixTimestamp64Milli(toDateTime64(toStartOfHour(sent_at), 3, 'UTC')) AS hour_ms ${messagesSql(question)}
+     ) AS m
+     GROUP BY GROUPING SETS ((), (hour_ms))
+     ORDER BY is_total DESC, hour_ms`,
     parametersOf(question),
   );
-  return rows.map((row) => ({ hour: Number(row.hour_ms), figures: figuresIn(row) }));
+  const total = rows.find((row) => Number(row.is_total) === 1) ?? {};
+  return {
+    totals: {
+      figures: figuresIn(total),
+      firstSentAt: timeIn(total.first_sent_ms),
+      lastSentAt: timeIn(total.last_sent_ms),
+      lastEventAt: timeIn(total.last_event_ms),
+    },
+    sendHours: rows
+      .filter((row) => row !== total)
+      .map((row) => ({ hour: Number(row.hour_ms), figures: figuresIn(row) })),
+  };
+}
+
+function timeIn(value: Row[string] | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value);
 }
 
 /** By the hour of the event, in order: events of the messages that are reported on. */
