@@ -49,7 +49,7 @@ function recordRow(record: ReportRecord): string[] {
   ];
 }
 
-export function* formatTable({ header, versions, records }: ReportDocument): Generator<string> {
+export function* formatTable({ header, versions, today, records }: ReportDocument): Generator<string> {
   const { tenant_id: tenant, user_id: user, from, to } = header;
   const range = from === null && to === null ? 'all time' : `${from ?? 'the beginning'} to ${to ?? 'now'}`;
   yield `${colors.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${header.counts.records} messages, ${header.counts.profile_versions} profile versions\n\n`;
@@ -68,4 +68,7 @@ export function* formatTable({ header, versions, records }: ReportDocument): Gen
     const end = version.valid_to === null ? 'now' : minute(version.valid_to);
     yield `${colors.cyan(`v${version.version}`)} ${minute(version.valid_from)} to ${end}  ${printable(canonicalJson(version.attributes))}\n`;
   }
+  // Where no record was of today's version, or there is no profile any more.
+  if (today.status !== 'none_yet' && !versions.some(({ valid_from }) => valid_from === today.valid_from))
+    yield `${colors.cyan(profileName(today))} today  ${today.attributes === null ? '' : printable(canonicalJson(today.attributes))}\n`;
 }
