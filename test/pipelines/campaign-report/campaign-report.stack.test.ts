@@ -47,7 +47,7 @@ function report(
       tenantId,
       campaignId,
       range: { from, to },
-      by: by === null ? null : { text: by, path: parseAttributePath(by) },
+      by: by === null ? null : parseAttributePath('--by', by),
       generatedAt: now,
     },
   );
