@@ -1,48 +1,32 @@
-/** What a request asks for, checked: the same parameters in a body and in a query. */
-import { UsageError } from '../common/errors.ts';
-import type { RangeBy } from '../report/event-stage.ts';
-import type { FormatName } from '../report/report-output.ts';
-import { parseTimeArgument } from '../report/time-argument.ts';
-import { FORMAT_NAMES, isFormat } from './formats.ts';
-import { Problem } from './problems.ts';
+/** The parameters of a request as they came, of a body or a query, and what each has to be. */
+import { UsageError } from '../../common/errors.ts';
+import { shortened } from '../../common/shortened.ts';
+import { parseTimeArgument } from '../../report/time-argument.ts';
+import { Problem } from '../problems.ts';
 
-/** One user's report. Times in milliseconds since the epoch. */
-export interface UserReportAsk {
-  readonly userId: string;
-  readonly from: number | null;
-  readonly to: number | null;
-  readonly by: RangeBy;
-  readonly knownAt: number | null;
-  readonly format: FormatName;
-}
-
-/** Parameters as they came: of a body or a query. */
+/** By name. */
 export type Given = Readonly<Record<string, unknown>>;
 
+/** Milliseconds since the epoch; null is open. */
+export interface AskedRange {
+  readonly from: number | null;
+  readonly to: number | null;
+}
+
 const MOST_ID_BYTES = 1024;
-/** Characters of a value that are repeated in an error. */
-const MOST_SHOWN = 60;
-
-const BY = ['send', 'interaction'] as const satisfies readonly RangeBy[];
-
-export const RANGE_PARAMETERS = ['from', 'to', 'by', 'known_at', 'format'] as const;
 
 export function invalid(parameter: string, why: string): Problem {
   return new Problem('invalid_request', `${parameter}: ${why}`, { parameter });
 }
 
-/** A word that is not known is mostly a known one misspelt, and the report would be another than was meant. */
-export function assertKnown(given: Given, known: readonly string[]): void {
+/**
+ * A word that is not known is mostly a known one misspelt, and the report would be another than was meant.
+ * @param of whose parameters they are
+ */
+export function assertKnown(given: Given, known: readonly string[], of = ''): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const shown = shorten(name);
-    throw new Problem(
-      'invalid_request',
-      `${shown}: there is no such parameter; there are ${known.join(', ')}`,
-      {
-        parameter: shown,
-      },
-    );
+    throw invalid(shortened(name), `there is no such parameter${of}; there are ${known.join(', ')}`);
   }
 }
 
@@ -55,7 +39,7 @@ export function textOf(given: Given, name: string): string | null {
   return value;
 }
 
-/** An id of a tenant or a user: any text, as producers may give any. */
+/** An id of a tenant, a user or a campaign: any text, as producers may give any. */
 export function idOf(given: Given, name: string): string | null {
   const id = textOf(given, name);
   if (id === null) return null;
@@ -66,36 +50,38 @@ export function idOf(given: Given, name: string): string | null {
   return id;
 }
 
-/** @throws {Problem} invalid_request */
-export function userReportAsk(given: Given): UserReportAsk {
-  const userId = idOf(given, 'user_id');
-  if (userId === null) throw invalid('user_id', 'say whose report it is to be');
-  const [from, to, knownAt] = ['from', 'to', 'known_at'].map((name) => timeOf(given, name)) as [
-    number | null,
-    number | null,
-    number | null,
-  ];
-  if (from !== null && to !== null && from > to)
-    throw invalid('from', `is after to (${new Date(from).toISOString()}, ${new Date(to).toISOString()})`);
-  const by = textOf(given, 'by') ?? 'send';
-  if (!BY.some((one) => one === by)) throw invalid('by', `"${shorten(by)}" is not one of ${BY.join(', ')}`);
-  const format = textOf(given, 'format') ?? 'json';
-  if (!isFormat(format))
-    throw invalid('format', `"${shorten(format)}" is not one of ${FORMAT_NAMES.join(', ')}`);
-  return { userId, from, to, by: by as RangeBy, knownAt, format };
+/** One of some words; the first where it is left out. */
+export function choiceOf<Name extends string>(
+  given: Given,
+  name: string,
+  choices: readonly [Name, ...Name[]],
+): Name {
+  const text = textOf(given, name);
+  if (text === null) return choices[0];
+  const chosen = choices.find((one) => one === text);
+  if (chosen === undefined) throw invalid(name, `"${shortened(text)}" is not one of ${choices.join(', ')}`);
+  return chosen;
 }
 
-function timeOf(given: Given, name: string): number | null {
+export function timeOf(given: Given, name: string): number | null {
   const text = textOf(given, name);
   if (text === null) return null;
-  try {
-    return parseTimeArgument(name, shorten(text));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    throw new Problem('invalid_request', error.message, { parameter: name, cause: error });
-  }
+  return parsed(name, () => parseTimeArgument(name, shortened(text)));
 }
 
-function shorten(text: string): string {
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN).toWellFormed()}…` : text;
+export function rangeOf(given: Given): AskedRange {
+  const [from, to] = [timeOf(given, 'from'), timeOf(given, 'to')];
+  if (from !== null && to !== null && from > to)
+    throw invalid('from', `is after to (${new Date(from).toISOString()}, ${new Date(to).toISOString()})`);
+  return { from, to };
+}
+
+/** What the command line refuses is refused here, in the same words. */
+export function parsed<T>(parameter: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new Problem('invalid_request', error.message, { parameter, cause: error });
+  }
 }
