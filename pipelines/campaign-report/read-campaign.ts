@@ -49,6 +49,8 @@ export async function ask(
   query: string,
   parameters: Readonly<Record<string, unknown>>,
 ): Promise<Row[]> {
+  // The client hears of what happens from now on, and not of what was before.
+  signal?.throwIfAborted();
   try {
     const answer = await clickhouse.query({
       query,
