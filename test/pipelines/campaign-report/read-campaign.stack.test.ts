@@ -4,7 +4,6 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { makeCampaignReport } from '../../../pipelines/campaign-report/make-report.ts';
 import { ask } from '../../../pipelines/campaign-report/read-campaign.ts';
 import { createClickHouse } from '../../../pipelines/common/clickhouse/client.ts';
-import { Outage } from '../../../pipelines/common/errors.ts';
 import { startCuttingProxy } from '../../helpers/cutting-proxy.ts';
 import { LedgerDatabase } from '../../helpers/ledger-database.ts';
 import { eventually } from '../../helpers/runner-harness.ts';
@@ -46,25 +45,28 @@ test('one that is given up before it was asked is not asked', async () => {
   expect(await isUnderWay(mark)).toBe(false);
 });
 
-test('one question that fails ends the others of its report', async () => {
+test('a part that fails ends the questions of the others', async () => {
   const { config, database } = ledger;
   const proxy = await startCuttingProxy(config.clickhouse.url);
   const clickhouse = createClickHouse({ clickhouse: { ...config.clickhouse, url: proxy.url } });
   let waiting = 0;
   const { promise: allWait, resolve } = Promise.withResolvers<void>();
-  proxy.fate = (number) => (number === 1 ? 503 : 'pass');
   proxy.before = ({ socket }) => {
     waiting += 1;
     socket.once('close', () => {
       waiting -= 1;
     });
-    if (waiting === 4) resolve();
+    if (waiting === 5) resolve();
     return new Promise(() => {});
   };
-  const context = { clickhouse, database, readKeptSince: () => allWait.then(() => null) };
+  const readKeptSince = async (): Promise<null> => {
+    await allWait;
+    throw new Error('one part is lacking');
+  };
+  const context = { clickhouse, database, readKeptSince };
   const range = { from: null, to: null };
   const request = { tenantId: 't', campaignId: 'c', range, by: null, generatedAt: 0 };
-  await expect(makeCampaignReport(context, request)).rejects.toThrow(Outage);
+  await expect(makeCampaignReport(context, request)).rejects.toThrow('one part is lacking');
   await eventually(() => waiting === 0, { what: 'the end of the others' });
   await clickhouse.close();
   await proxy.close();

@@ -111,7 +111,8 @@ describe.each([
       const told = await ask(token);
       expect(told).toMatchObject({ status, json: { status, code } });
       expect(told.headers['www-authenticate']).toMatch(challenge);
-      expect(told.text).not.toMatch(LEAKS);
+      // The request's id is chance: it may look like anything.
+      expect(JSON.stringify(withoutRequestId(told))).not.toMatch(LEAKS);
     }
     const nobodys = id.replace(/.{32}$/, '0'.repeat(32));
     const foreign = await ask(served.tokens.acme, foreignId, 'globex');
