@@ -1,34 +1,44 @@
 /** Names an attribute of a profile: `address.city`, or a JSON pointer where a key has dots: `/address/city.name`. Pure. */
 import { UsageError } from '../common/errors.ts';
+import { shortened } from '../common/shortened.ts';
 
 /** Profiles are not nested deeper (profiles/attributes.ts). */
 const MOST_KEYS = 100;
 
-/**
- * A text that begins with a slash is a JSON pointer (RFC 6901): `~1` is a slash in a key, `~0` a tilde.
- * @returns the keys from the outside in, at least one
- * @throws {UsageError}
- */
-export function parseAttributePath(text: string): readonly string[] {
-  const keys = text.startsWith('/') ? pointerKeys(text) : dottedKeys(text);
-  if (keys.length > MOST_KEYS)
-    throw new UsageError(`--by: has ${keys.length} keys; profiles are nested ${MOST_KEYS} deep at most`);
-  return keys;
+export interface AttributePath {
+  /** From the outside in, at least one. */
+  readonly keys: readonly string[];
+  /** As it was given. */
+  readonly text: string;
 }
 
-function dottedKeys(text: string): string[] {
+/**
+ * A text that begins with a slash is a JSON pointer (RFC 6901): `~1` is a slash in a key, `~0` a tilde.
+ * @param parameter what the text was given as
+ * @throws {UsageError}
+ */
+export function parseAttributePath(parameter: string, text: string): AttributePath {
+  const keys = text.startsWith('/') ? pointerKeys(parameter, text) : dottedKeys(parameter, text);
+  if (keys.length > MOST_KEYS)
+    throw new UsageError(
+      `${parameter}: has ${keys.length} keys; profiles are nested ${MOST_KEYS} deep at most`,
+    );
+  return { keys, text };
+}
+
+function dottedKeys(parameter: string, text: string): string[] {
   const keys = text.split('.');
   if (keys.includes(''))
     throw new UsageError(
-      `--by: "${text}" has an empty key; name an attribute as plan or address.city, or as a JSON pointer where a key is empty or has dots: /address/city.name`,
+      `${parameter}: "${shortened(text)}" has an empty key; name an attribute as plan or address.city, or as a JSON pointer where a key is empty or has dots: /address/city.name`,
     );
   return keys;
 }
 
-function pointerKeys(text: string): string[] {
+function pointerKeys(parameter: string, text: string): string[] {
   if (/~(?![01])/.test(text))
     throw new UsageError(
-      `--by: "${text}" is not a JSON pointer: a tilde in a key is written ~0, a slash ~1 (RFC 6901)`,
+      `${parameter}: "${shortened(text)}" is not a JSON pointer: a tilde in a key is written ~0, a slash ~1 (RFC 6901)`,
     );
   return text
     .slice(1)

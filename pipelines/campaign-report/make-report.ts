@@ -1,6 +1,6 @@
 /** Makes the report on one campaign. */
 import { PROGRAM } from '../report/program.ts';
-import { pointerOf } from './attribute-path.ts';
+import { type AttributePath, pointerOf } from './attribute-path.ts';
 import { type Figures, NO_FIGURES, RATES, ratesOf } from './figures.ts';
 import { isPartial } from './kept-since.ts';
 import { readBreakdown, type UnknownAttribute } from './read-breakdown.ts';
@@ -20,14 +20,16 @@ import type { CampaignDefinition, CampaignReport, Counted, EventHour } from './r
 export interface CampaignReportRequest extends CampaignKey {
   readonly range: SendRange;
   /** Null: not broken down. */
-  readonly by: { readonly path: readonly string[]; readonly text: string } | null;
+  readonly by: AttributePath | null;
   /** Milliseconds since the epoch: stands in the header, and says what today is. */
   readonly generatedAt: number;
+  /** Ends the work, also what ClickHouse does for it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
-export interface CampaignContext extends CampaignReader {
-  /** Milliseconds: messages sent from here on are all there; null: none has left. */
-  readonly readKeptSince: () => Promise<number | null>;
+export interface CampaignContext extends Omit<CampaignReader, 'signal'> {
+  /** Milliseconds, as is `now`: messages sent from here on are all there; null: none has left. */
+  readonly readKeptSince: (now: number) => Promise<number | null>;
 }
 
 export interface CampaignReportResult {
@@ -41,18 +43,13 @@ export interface CampaignReportResult {
 /** @throws {Outage} ClickHouse cannot be asked */
 export async function makeCampaignReport(
   context: CampaignContext,
-  { tenantId, campaignId, range, by, generatedAt }: CampaignReportRequest,
+  request: CampaignReportRequest,
 ): Promise<CampaignReportResult> {
-  const question = { tenantId, campaignId, ...range };
-  // Side by side: what still arrives in the meantime makes the least difference between them.
-  const [{ totals, sendHours }, eventHours, definition, isHeardOf, keptSince, broken] = await Promise.all([
-    readMessages(context, question),
-    readEventHours(context, question),
-    readDefinition(context, question),
-    hasEvents(context, question),
-    context.readKeptSince(),
-    by === null ? null : readBreakdown(context, { ...question, path: by.path, now: generatedAt }, by.text),
-  ]);
+  const { tenantId, campaignId, range, by, generatedAt } = request;
+  const [{ totals, sendHours }, eventHours, definition, isHeardOf, keptSince, broken] = await readParts(
+    context,
+    request,
+  );
   const { firstSentAt, lastSentAt, lastEventAt } = totals;
   const unknownAttribute = broken !== null && 'topLevel' in broken ? broken : null;
   const report: CampaignReport = {
@@ -64,7 +61,7 @@ export async function makeCampaignReport(
       campaign: definition === null ? null : reported(definition),
       from: isoOrNull(range.from),
       to: isoOrNull(range.to),
-      by: by === null ? null : pointerOf(by.path),
+      by: by === null ? null : pointerOf(by.keys),
       generated_at: new Date(generatedAt).toISOString(),
       complete_from: isoOrNull(keptSince),
       is_partial: isPartial({ keptSince, from: range.from, firstSentAt, begunAt: begunAt(definition) }),
@@ -82,6 +79,33 @@ export async function makeCampaignReport(
     breakdown: broken === null || 'topLevel' in broken ? null : broken,
   };
   return { report, isKnownCampaign: isHeardOf || definition !== null, unknownAttribute };
+}
+
+/** Side by side: what still arrives in the meantime makes the least difference between them. */
+async function readParts(
+  context: CampaignContext,
+  { tenantId, campaignId, range, by, generatedAt, signal }: CampaignReportRequest,
+) {
+  const question = { tenantId, campaignId, ...range };
+  const abort = new AbortController();
+  const reader = {
+    ...context,
+    signal: signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]),
+  };
+  try {
+    return await Promise.all([
+      readMessages(reader, question),
+      readEventHours(reader, question),
+      readDefinition(reader, question),
+      hasEvents(reader, question),
+      context.readKeptSince(generatedAt),
+      by === null ? null : readBreakdown(reader, { ...question, path: by.keys, now: generatedAt }, by.text),
+    ]);
+  } catch (error) {
+    // Where one part is lacking there will be no report: ClickHouse need not go on counting for the others.
+    abort.abort(error);
+    throw error;
+  }
 }
 
 function counted(figures: Figures): Counted {

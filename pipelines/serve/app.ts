@@ -12,7 +12,7 @@ import type { Authenticator } from './auth/authenticate.ts';
 import type { Principal } from './auth/principal.ts';
 import type { JobRunner } from './jobs/job-runner.ts';
 import type { JobStore } from './jobs/job-store.ts';
-import { OPEN_API, ROUTE_SCHEMAS } from './open-api.ts';
+import { OPEN_API, ROUTE_SCHEMAS } from './open-api/open-api.ts';
 import { problemOf } from './problem-of.ts';
 import { notFound, PROBLEM_TYPE, Problem } from './problems.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';

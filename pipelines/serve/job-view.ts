@@ -1,21 +1,17 @@
 /** A job as those see it who asked for it. */
+import type { Asked } from './ask/report-ask.ts';
 import { hasEnded, type Job } from './jobs/job.ts';
 
 /** Without anything of how it is made: whose lease it is, or where its blobs are. */
 export function jobView(job: Job): Record<string, unknown> {
-  const { id, kind, state, ask, result, problem, progress } = job;
+  const { id, kind, state, tenantId, result, problem, progress } = job;
   const self = `/v1/reports/${id}`;
   return {
     id,
     kind,
     state,
-    tenant_id: job.tenantId,
-    user_id: ask.userId,
-    from: iso(ask.from),
-    to: iso(ask.to),
-    by: ask.by,
-    known_at: iso(ask.knownAt),
-    format: ask.format,
+    tenant_id: tenantId,
+    ...askView(job),
     created_at: iso(job.createdAt),
     started_at: iso(job.startedAt),
     finished_at: iso(job.finishedAt),
@@ -25,6 +21,13 @@ export function jobView(job: Job): Record<string, unknown> {
     problem,
     href: self,
   };
+}
+
+function askView(asked: Asked): Record<string, unknown> {
+  const { from, to, by, format } = asked.ask;
+  const range = { from: iso(from), to: iso(to), by };
+  if (asked.kind === 'campaign') return { campaign_id: asked.ask.campaignId, ...range, format };
+  return { user_id: asked.ask.userId, ...range, known_at: iso(asked.ask.knownAt), format };
 }
 
 function iso(milliseconds: number | null): string | null {

@@ -11,6 +11,7 @@ export const PROBLEMS = {
   gone: { status: 410, title: 'There is no result, and there will be none' },
   too_large: { status: 413, title: 'That is too much at once' },
   idempotency_mismatch: { status: 422, title: 'The Idempotency-Key was used for another request' },
+  unknown_attribute: { status: 422, title: 'No recipient has the attribute' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'An error of the service' },
   damaged: { status: 500, title: 'A part of the archive is damaged' },

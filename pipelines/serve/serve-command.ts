@@ -25,7 +25,7 @@ export function registerServeCommands(program: Command): void {
       'make a token: it goes to standard output, its entry for serve.auth.keysFile to standard error',
     )
     .requiredOption('--id <id>', 'what logs and jobs name it by')
-    .requiredOption('--tenant <id...>', 'the tenants whose users it may ask for')
+    .requiredOption('--tenant <id...>', 'the tenants whose reports it may ask for')
     .addOption(new Option('--scope <scope...>', 'what it may do').choices(SCOPES).makeOptionMandatory())
     .option('--expires <time>', 'until when it is good (a day in UTC, or an instant with its zone)')
     .action((options: NewKeyOptions) => withExitCode(async () => printNewKey(options)));

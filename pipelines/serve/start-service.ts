@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../../config/schema.ts';
+import { openCampaignContext } from '../campaign-report/campaign-context.ts';
 import { createContainer } from '../common/blob/container.ts';
 import type { Clock } from '../common/clock.ts';
 import { startHealthServer } from '../common/http-server.ts';
@@ -10,7 +11,7 @@ import { createApp } from './app.ts';
 import { openAuthenticator } from './auth/authenticate.ts';
 import { JobRunner } from './jobs/job-runner.ts';
 import { JobStore } from './jobs/job-store.ts';
-import { ReportThreads, smallOnesHere } from './jobs/make-result.ts';
+import { ofEachKind, ReportThreads, smallOnesHere } from './jobs/make-result.ts';
 import { openReportSource } from './report-source.ts';
 import { createServeMetrics } from './serve-metrics.ts';
 
@@ -44,7 +45,12 @@ export async function startService({ config, logger, clock }: ServiceContext): P
   const threads = new ReportThreads(config);
   const here = { context: source.context, place, clock };
   const { serve: settings } = config;
-  const make = smallOnesHere(here, { maxEvents: settings.syncMaxEvents, large: threads.make });
+  const campaigns = openCampaignContext(config, { reports: settings.jobs.maxConcurrent });
+  const make = ofEachKind(smallOnesHere(here, { maxEvents: settings.syncMaxEvents, large: threads.make }), {
+    context: campaigns.context,
+    place,
+    clock,
+  });
   const runner = new JobRunner({ config, store, make, clock, logger, metrics });
   const app = await createApp({
     ...{ settings, context: source.context, store, runner, authenticator },
@@ -68,7 +74,7 @@ export async function startService({ config, logger, clock }: ServiceContext): P
     metricsUrl: health?.url ?? null,
     async close() {
       await Promise.all([app.close(), runner.close()]);
-      await Promise.all([source.close(), threads.close(), health?.close()]);
+      await Promise.all([source.close(), campaigns.close(), threads.close(), health?.close()]);
       authenticator[Symbol.dispose]();
     },
   };

@@ -10,7 +10,15 @@ import { retryOutage } from '../../common/retry.ts';
 import { problemOf } from '../problem-of.ts';
 import { Problem } from '../problems.ts';
 import type { ServeMetrics } from '../serve-metrics.ts';
-import { hasEnded, isFree, type Job, type JobProgress, type JobSummary } from './job.ts';
+import {
+  hasEnded,
+  isFree,
+  type Job,
+  type JobFacts,
+  type JobProgress,
+  type JobSummary,
+  NO_PROGRESS,
+} from './job.ts';
 import { type HeldJob, type JobStore, resultPath } from './job-store.ts';
 import type { MakeResult } from './make-result.ts';
 
@@ -183,7 +191,7 @@ export class JobRunner {
       startedAt: now,
       attempt: job.attempt + 1,
       lease: { owner: this.#owner, until: now + config.serve.jobs.leaseMs },
-      progress: { eventsRead: 0, records: 0 },
+      progress: NO_PROGRESS,
     };
     const held = await store.replace(found, begun);
     if (held === null) return;
@@ -204,7 +212,8 @@ export class JobRunner {
   async #run(claimed: HeldJob, abort: AbortController): Promise<void> {
     const { store, make, clock, logger, metrics, config } = this.#options;
     const { signal } = abort;
-    const { id, attempt, tenantId, ask } = claimed.job;
+    const { job } = claimed;
+    const { id, attempt } = job;
     const held = new HeldLease(claimed, { ...this.#options, abort });
     const began = clock.now();
     metrics.running.inc({ how: 'job' });
@@ -212,12 +221,12 @@ export class JobRunner {
       held.progress = progress;
       faultPoint('report-progress', 'serve');
     };
-    let ended: Partial<Job> & Pick<Job, 'state'>;
+    let ended: Outcome;
     try {
       const { result, progress } = await retryOutage(
         () => {
           const path = resultPath({ id, attempt }, randomUUID());
-          return make({ job: { tenantId, ask }, path }, { signal, onProgress });
+          return make({ job, path }, { signal, onProgress });
         },
         {
           ...{ retry: config.retry, signal, logger: logger.child({ job: id }), what: 'a report' },
@@ -257,7 +266,7 @@ export class JobRunner {
     logger.info({ job: id, attempt, outcome }, 'a report has ended');
   }
 
-  #ended(job: Job, outcome: Partial<Job> & Pick<Job, 'state'>): Job {
+  #ended(job: Job, outcome: Outcome): Job {
     const { clock, config } = this.#options;
     return endedJob(job, outcome, { now: clock.now(), keptHours: config.serve.jobs.expireAfterHours });
   }
@@ -273,7 +282,7 @@ export class JobRunner {
   /** Where Blob does not hear of it now, the lease runs out. */
   async #giveBack(held: HeldJob): Promise<void> {
     const { job } = held;
-    const free: Job = { ...job, state: 'queued', lease: null, progress: { eventsRead: 0, records: 0 } };
+    const free: Job = { ...job, state: 'queued', lease: null, progress: NO_PROGRESS };
     await this.#options.store.replace(held, free).catch(() => null);
     this.#options.logger.info({ job: job.id }, 'a report is given back to the queue');
   }
@@ -301,11 +310,14 @@ export class JobRunner {
   }
 }
 
+/** What a job comes to. */
+type Outcome = Partial<JobFacts> & Pick<JobFacts, 'state'>;
+
 export const HOUR_MS = 3_600_000;
 
 export function endedJob(
   job: Job,
-  outcome: Partial<Job> & Pick<Job, 'state'>,
+  outcome: Outcome,
   { now, keptHours }: { readonly now: number; readonly keptHours: number },
 ): Job {
   return { ...job, ...outcome, lease: null, finishedAt: now, expiresAt: now + keptHours * HOUR_MS };

@@ -1,4 +1,4 @@
-/** The thread that makes the reports of large jobs, one at a time. It says how far it is. */
+/** The thread that makes the reports of users with many events, one at a time. It says how far it is. */
 import { parentPort } from 'node:worker_threads';
 import { createContainer } from '../../common/blob/container.ts';
 import { systemClock } from '../../common/clock.ts';
@@ -6,7 +6,8 @@ import { Outage } from '../../common/errors.ts';
 import { openReportContext } from '../../report/report-context.ts';
 import { problemOf } from '../problem-of.ts';
 import type { WorkerFault, WorkerMessage, WorkerTask } from './make-result.ts';
-import { type MadeResult, writeResult } from './write-result.ts';
+import type { MadeResult } from './result-task.ts';
+import { writeUserResult } from './write-user-result.ts';
 
 const say = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
@@ -14,7 +15,7 @@ async function make({ config, ...task }: WorkerTask): Promise<MadeResult> {
   const { context, close } = openReportContext(config, { clock: systemClock, isLocalOnly: false });
   const place = { container: createContainer(config), prefix: config.blob.prefix };
   try {
-    return await writeResult({ context, place, clock: systemClock }, task, {
+    return await writeUserResult({ context, place, clock: systemClock }, task, {
       onProgress: (progress) => say({ kind: 'progress', progress }),
     });
   } finally {

@@ -1,20 +1,20 @@
 /** A job: one report that somebody asked for and does not wait for. As its blob holds it. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { FormatName } from '../../report/report-output.ts';
+import type { Asked } from '../ask/report-ask.ts';
 import type { ProblemCode } from '../problems.ts';
-import type { UserReportAsk } from '../report-ask.ts';
 
 export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
 
 export type JobState = (typeof JOB_STATES)[number];
 
-/** Times in milliseconds since the epoch. */
-export interface Job {
+export type Job = JobFacts & Asked;
+
+/** What is the same for every kind of report. Times in milliseconds since the epoch. */
+export interface JobFacts {
   readonly v: 1;
   readonly id: string;
-  readonly kind: 'user';
   readonly tenantId: string;
-  readonly ask: UserReportAsk;
   /** The id of the key, or of the token's subject, never the token. */
   readonly askedBy: string;
   readonly state: JobState;
@@ -31,18 +31,21 @@ export interface Job {
   readonly problem: { readonly code: ProblemCode; readonly detail: string } | null;
 }
 
+/** Of a campaign's report all is 0 until its end: ClickHouse counts, and says nothing in between. */
 export interface JobProgress {
   readonly eventsRead: number;
   readonly records: number;
 }
+
+export const NO_PROGRESS: JobProgress = { eventsRead: 0, records: 0 };
 
 export interface JobResult {
   /** Without the configured prefix. */
   readonly path: string;
   readonly format: FormatName;
   readonly bytes: number;
-  /** Of the report: `ReportDigest`. */
-  readonly digest: string;
+  /** Of the report: `ReportDigest`. Null for a campaign's, which has none. */
+  readonly digest: string | null;
 }
 
 export const hasEnded = ({ state }: Pick<Job, 'state'>): boolean => state !== 'queued' && state !== 'running';
@@ -62,17 +65,17 @@ export function newJobId(tenantId: string, now: number): string {
   return `${tenantMark(tenantId)}-${time}-${randomBytes(16).toString('hex')}`;
 }
 
-export interface NewJob extends Pick<Job, 'id' | 'tenantId' | 'ask' | 'askedBy'> {
+export interface NewJob extends Pick<JobFacts, 'id' | 'tenantId' | 'askedBy'> {
+  readonly asked: Asked;
   readonly now: number;
 }
 
-export function queuedJob({ id, tenantId, ask, askedBy, now }: NewJob): Job {
+export function queuedJob({ id, tenantId, asked, askedBy, now }: NewJob): Job {
   return {
     v: 1,
     id,
-    kind: 'user',
+    ...asked,
     tenantId,
-    ask,
     askedBy,
     state: 'queued',
     createdAt: now,
@@ -81,7 +84,7 @@ export function queuedJob({ id, tenantId, ask, askedBy, now }: NewJob): Job {
     expiresAt: null,
     attempt: 0,
     lease: null,
-    progress: { eventsRead: 0, records: 0 },
+    progress: NO_PROGRESS,
     result: null,
     problem: null,
   };

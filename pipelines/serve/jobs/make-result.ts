@@ -3,12 +3,15 @@ import { Worker } from 'node:worker_threads';
 import type { Config } from '../../../config/schema.ts';
 import { Outage } from '../../common/errors.ts';
 import { TooManyEvents } from '../../report/user-report.ts';
+import type { Asked, AskedUser } from '../ask/report-ask.ts';
 import { Problem, type ProblemCode } from '../problems.ts';
 import type { JobProgress } from './job.ts';
-import { type MadeResult, type ResultPlace, type ResultTask, writeResult } from './write-result.ts';
+import type { MadeResult, ResultTask } from './result-task.ts';
+import { type CampaignResultPlace, writeCampaignResult } from './write-campaign-result.ts';
+import { type ResultPlace, writeUserResult } from './write-user-result.ts';
 
 /** What the thread is told to make. */
-export interface WorkerTask extends ResultTask {
+export interface WorkerTask extends ResultTask<AskedUser> {
   readonly config: Config;
 }
 
@@ -33,7 +36,18 @@ export interface MakeOptions {
   readonly onProgress: (progress: JobProgress) => void;
 }
 
-export type MakeResult = (task: ResultTask, options: MakeOptions) => Promise<MadeResult>;
+export type MakeResult<One extends Asked = Asked> = (
+  task: ResultTask<One>,
+  options: MakeOptions,
+) => Promise<MadeResult>;
+
+/** @param users makes the reports of users */
+export function ofEachKind(users: MakeResult<AskedUser>, campaigns: CampaignResultPlace): MakeResult {
+  return ({ job, path }, options) =>
+    job.kind === 'user'
+      ? users({ job, path }, options)
+      : writeCampaignResult(campaigns, { job, path }, options);
+}
 
 /**
  * As requests are answered, up to as many events: a thread takes longer to start than most reports to be made.
@@ -41,11 +55,11 @@ export type MakeResult = (task: ResultTask, options: MakeOptions) => Promise<Mad
  */
 export function smallOnesHere(
   here: ResultPlace,
-  { maxEvents, large }: { readonly maxEvents: number; readonly large: MakeResult },
-): MakeResult {
+  { maxEvents, large }: { readonly maxEvents: number; readonly large: MakeResult<AskedUser> },
+): MakeResult<AskedUser> {
   return async (task, options) => {
     try {
-      return await writeResult(here, task, { ...options, maxEvents });
+      return await writeUserResult(here, task, { ...options, maxEvents });
     } catch (error) {
       if (!(error instanceof TooManyEvents)) throw error;
       return large(task, options);
@@ -84,7 +98,7 @@ export class ReportThreads {
    * @throws {Outage} to be tried again
    * @throws {Problem} there will be no report
    */
-  readonly make: MakeResult = async (task, { signal, onProgress }) => {
+  readonly make: MakeResult<AskedUser> = async (task, { signal, onProgress }) => {
     signal.throwIfAborted();
     const worker = this.#take();
     // A thread that computes hears of nothing: it is ended, and with it whatever it had begun.

@@ -2,6 +2,8 @@
 import { hash } from 'node:crypto';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { principalOf, type Service } from '../app.ts';
+import { assertKnown, type Given, idOf, invalid, textOf } from '../ask/given.ts';
+import { type Asked, askedOf } from '../ask/report-ask.ts';
 import { busy } from '../at-once.ts';
 import { assertScope, type Principal, type Scope, tenantOf } from '../auth/principal.ts';
 import { reportHeaders } from '../formats.ts';
@@ -9,18 +11,8 @@ import { jobView } from '../job-view.ts';
 import { hasEnded, isJobId, type Job, newJobId, queuedJob, tenantMark } from '../jobs/job.ts';
 import { endedJob, HOUR_MS } from '../jobs/job-runner.ts';
 import type { HeldJob } from '../jobs/job-store.ts';
-import { ROUTE_SCHEMAS } from '../open-api.ts';
+import { ROUTE_SCHEMAS } from '../open-api/open-api.ts';
 import { notFound, Problem } from '../problems.ts';
-import {
-  assertKnown,
-  type Given,
-  idOf,
-  invalid,
-  RANGE_PARAMETERS,
-  textOf,
-  type UserReportAsk,
-  userReportAsk,
-} from '../report-ask.ts';
 import { requestSignal } from '../request-signal.ts';
 
 const DEFAULT_LIMIT = 20;
@@ -97,7 +89,7 @@ async function found({ store, clock }: Service, request: FastifyRequest, scope: 
 interface Wanted {
   readonly principal: Principal;
   readonly tenantId: string;
-  readonly ask: UserReportAsk;
+  readonly asked: Asked;
   readonly idempotencyKey: string | null;
 }
 
@@ -106,15 +98,13 @@ function wantedOf(request: FastifyRequest, principal: Principal): Wanted {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new Problem('invalid_request', 'the body has to be a JSON object, such as {"user_id": "u-1"}');
   const given = body as Given;
-  assertKnown(given, ['kind', 'tenant_id', 'user_id', ...RANGE_PARAMETERS]);
-  const kind = textOf(given, 'kind') ?? 'user';
-  if (kind !== 'user') throw invalid('kind', 'there is no other kind of report than user');
+  const asked = askedOf(given);
   const key = request.headers['idempotency-key'];
   if (key !== undefined && (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)))
     throw invalid('Idempotency-Key', 'has to be 1 to 255 printable ASCII characters without spaces');
   return {
     principal,
-    ask: userReportAsk(given),
+    asked,
     tenantId: tenantOf(principal, idOf(given, 'tenant_id')),
     idempotencyKey: key ?? null,
   };
@@ -122,9 +112,9 @@ function wantedOf(request: FastifyRequest, principal: Principal): Wanted {
 
 async function create(service: Service, wanted: Wanted): Promise<Job> {
   const { store, clock, runner, settings } = service;
-  const { principal, tenantId, ask, idempotencyKey } = wanted;
+  const { principal, tenantId, asked, idempotencyKey } = wanted;
   const now = clock.now();
-  const job = queuedJob({ id: newJobId(tenantId, now), tenantId, ask, askedBy: principal.id, now });
+  const job = queuedJob({ id: newJobId(tenantId, now), tenantId, asked, askedBy: principal.id, now });
   const id = idempotencyKey === null ? job.id : await idOfKey(service, job, idempotencyKey);
   // Of a job that was asked for before, this is the answer, however many wait.
   const existing = id === job.id ? null : await store.read(id);
@@ -142,6 +132,7 @@ async function idOfKey({ store, settings }: Service, job: Job, idempotencyKey: s
   const { askedBy, tenantId, ask, createdAt } = job;
   // Keys of different tokens have nothing to do with one another.
   const key = JSON.stringify([askedBy, idempotencyKey]);
+  // No two kinds have the same parameters: what is asked for tells which one it is.
   const sha256 = hash('sha256', JSON.stringify([tenantId, ask]));
   const remembered = await store.remember(key, { id: job.id, sha256, createdAt });
   if (createdAt - remembered.createdAt >= settings.jobs.expireAfterHours * HOUR_MS) {
@@ -160,7 +151,7 @@ async function idOfKey({ store, settings }: Service, job: Job, idempotencyKey: s
 
 async function sendResult(
   { store, settings }: Service,
-  { state, result, problem, ask }: Job,
+  { state, result, problem, kind, ask }: Job,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   if (state === 'queued' || state === 'running') {
@@ -178,9 +169,9 @@ async function sendResult(
   if (opened === null) throw new Problem('gone', 'the result was removed a moment ago');
   return reply
     .headers({
-      ...reportHeaders(ask.format),
+      ...reportHeaders(kind, ask.format),
       'content-length': String(opened.bytes),
-      'report-digest': result.digest,
+      ...(result.digest === null ? {} : { 'report-digest': result.digest }),
     })
     .send(opened.body);
 }

@@ -4,21 +4,15 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { FORMATS } from '../../report/report-output.ts';
 import { makeUserReport, type UserReportResult } from '../../report/user-report.ts';
 import { principalOf, type Service } from '../app.ts';
+import { assertKnown, type Given, idOf } from '../ask/given.ts';
+import { RANGE_PARAMETERS, type UserReportAsk, userReportAsk } from '../ask/user-report-ask.ts';
 import type { AtOnce } from '../at-once.ts';
 import { assertScope, tenantOf } from '../auth/principal.ts';
 import { reportHeaders } from '../formats.ts';
-import { ROUTE_SCHEMAS } from '../open-api.ts';
+import { ROUTE_SCHEMAS } from '../open-api/open-api.ts';
 import { inPieces } from '../pieces.ts';
 import { problemOf } from '../problem-of.ts';
 import { notFound } from '../problems.ts';
-import {
-  assertKnown,
-  type Given,
-  idOf,
-  RANGE_PARAMETERS,
-  type UserReportAsk,
-  userReportAsk,
-} from '../report-ask.ts';
 import { ClientGone, requestSignal, untilAborted } from '../request-signal.ts';
 
 interface Ask extends UserReportAsk {
@@ -84,7 +78,7 @@ async function answer(service: Service, { ask, reply, signal }: Answering): Prom
     const pieces = inPieces(format(document));
     const first = pieces.next();
     const second = first.done === true ? first : pieces.next();
-    reply.headers({ ...reportHeaders(ask.format), 'report-digest': document.header.digest });
+    reply.headers({ ...reportHeaders('user', ask.format), 'report-digest': document.header.digest });
     if (second.done === true) {
       reply.send(first.value ?? '');
       return;

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { parseAttributePath, pointerOf } from '../../../pipelines/campaign-report/attribute-path.ts';
 import { UsageError } from '../../../pipelines/common/errors.ts';
 
+const parse = (text: string) => parseAttributePath('--by', text);
+
 test.each([
   ['plan', ['plan']],
   ['address.city', ['address', 'city']],
@@ -13,7 +15,7 @@ test.each([
   ['//x', ['', 'x']],
   ['a/b', ['a/b']],
 ])('%s', (text, keys) => {
-  expect(parseAttributePath(text)).toEqual(keys);
+  expect(parse(text)).toEqual({ keys, text });
 });
 
 test.each([
@@ -24,15 +26,15 @@ test.each([
   ['/a~', /~0/],
   [`${'a.'.repeat(100)}a`, /101 keys/],
 ])('%s is refused', (text, message) => {
-  expect(() => parseAttributePath(text)).toThrow(UsageError);
-  expect(() => parseAttributePath(text)).toThrow(message);
+  expect(() => parse(text)).toThrow(UsageError);
+  expect(() => parse(text)).toThrow(message);
 });
 
 test('a pointer leads back to its keys', () => {
   const keys = fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(keys, (path) => {
-      expect(parseAttributePath(pointerOf(path))).toEqual(path);
+      expect(parse(pointerOf(path)).keys).toEqual(path);
     }),
   );
 });

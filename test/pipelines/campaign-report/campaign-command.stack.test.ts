@@ -7,6 +7,7 @@ import type { CampaignReport } from '../../../pipelines/campaign-report/report.t
 import { LedgerDatabase } from '../../helpers/ledger-database.ts';
 import { type Answer, ledgerCommand } from '../../helpers/pipeline-child.ts';
 import { time } from '../../schemas/clickhouse/event-model.ts';
+import { expectAsPublished, isAsPublished } from './published-schema.ts';
 
 const SENT = Date.UTC(2026, 7, 11, 9, 30);
 const CAMPAIGN = `<b>"o'c=1"/ü`;
@@ -103,6 +104,36 @@ test('JSON has the figures, and who was what then and today', async () => {
     ['none_yet', null, null],
   ]);
   expect(breakdown?.changed_recipients).toBe(2);
+});
+
+/** Each copy of the value with one member of it, however deep, taken away or replaced by what is none. */
+function* spoilt(value: unknown): Generator<[where: string, spoilt: unknown]> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, member] of Object.entries(value)) {
+    const withMember = (other: unknown) => {
+      if (Array.isArray(value)) return value.with(Number(key), other);
+      return { ...value, [key]: other };
+    };
+    if (!Array.isArray(value)) yield [`without ${key}`, withMember(undefined)];
+    yield [`another ${key}`, withMember([[]])];
+    for (const [where, other] of spoilt(member)) yield [`${key} ${where}`, withMember(other)];
+  }
+}
+
+test('JSON is as its schema says, and nothing else is: with and without an attribute, of a range, of no campaign', async () => {
+  const asked = [own, [...own, '--by', 'plan'], [...own, '--by', '/plan', '--from', '2026-08-12']];
+  for (const args of [...asked, ['--tenant', 'acme', '--campaign', 'none']]) {
+    const report: unknown = JSON.parse((await command(...args)).stdout);
+    expectAsPublished(report);
+    let spoils = 0;
+    for (const [where, other] of spoilt(report)) {
+      expect(isAsPublished(JSON.parse(JSON.stringify(other))), where).toBe(false);
+      spoils += 1;
+    }
+    expect(spoils).toBeGreaterThan(100);
+    // Later versions may add to it.
+    expect(isAsPublished({ ...(report as object), more: 1 })).toBe(true);
+  }
 });
 
 test('a page and a CSV file run nothing, and a file is there whole or not at all', async () => {

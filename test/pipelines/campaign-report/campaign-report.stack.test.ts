@@ -23,6 +23,7 @@ import {
   versionRows,
   worlds,
 } from './campaign-model.ts';
+import { asJson, expectAsPublished } from './published-schema.ts';
 
 const TABLES = ['events', 'message_events', 'message_campaigns', 'profile_versions', 'campaigns'];
 const LATER = START + 100 * 86_400_000;
@@ -47,7 +48,7 @@ function report(
       tenantId,
       campaignId,
       range: { from, to },
-      by: by === null ? null : { text: by, path: parseAttributePath(by) },
+      by: by === null ? null : parseAttributePath('--by', by),
       generatedAt: now,
     },
   );
@@ -86,6 +87,7 @@ test('any world is counted as brute force counts it, in whole and group by group
       await ledger.insert('profile_versions', versionRows(world.versions));
       for (const question of [whole(tenantId, campaignId), { tenantId, campaignId, ...range }]) {
         const made = await report(question, '/p');
+        expectAsPublished(asJson(made.report));
         const messages = messagesOf(world, question);
         expect(made.report.totals.figures).toEqual(figuresOf(messages));
         const expected = breakdownOf(world, question);
@@ -339,7 +341,9 @@ describe('an attribute', () => {
   test('with more values than groups has the largest, the special ones, and the others together', async () => {
     const profiles = Array.from({ length: 130 }, (_, index) => `{"n":${index < 70 ? index % 7 : index}}`);
     await recipients(['{}', ...profiles]);
-    const { at_send, today, flow } = breakdownIn(await report(whole('t', 'c'), 'n'));
+    const made = await report(whole('t', 'c'), 'n');
+    expectAsPublished(asJson(made.report));
+    const { at_send, today, flow } = breakdownIn(made);
     expect(today).toEqual(at_send);
     expect(at_send.groups).toHaveLength(51);
     expect(at_send.groups.slice(0, 7).map(({ figures }) => figures.recipients)).toEqual(Array(7).fill(10));

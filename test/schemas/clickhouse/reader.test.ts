@@ -1,6 +1,7 @@
 /** An account that may read the BI database alone: it sees every view of it and no table. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readerRole, readerStatements } from '../../../deploy/local/clickhouse/reader-role.ts';
+import { ask } from '../../../pipelines/campaign-report/read-campaign.ts';
 import { readMigrations, statementsOf } from '../../../schemas/migrate/clickhouse/migration-files.ts';
 import { ClickHouseFront, temporaryDirectory } from '../../helpers/clickhouse-front.ts';
 
@@ -30,6 +31,13 @@ test('it reads every view of the BI database', async () => {
   for (const view of views) {
     expect(await asReader(`SELECT count() FROM ledger_bi.${view}`)).toBe('0\n');
   }
+});
+
+test('it may ask what says of itself that it only reads, as reports on campaigns do', async () => {
+  const clickhouse = front.client({ username: 'bi' });
+  const query = 'SELECT count() AS messages FROM {database:Identifier}.messages SETTINGS join_use_nulls = 0';
+  expect(await ask({ clickhouse, database: 'ledger_bi' }, query, {})).toEqual([{ messages: '0' }]);
+  await clickhouse.close();
 });
 
 test.each([

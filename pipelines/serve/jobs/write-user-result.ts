@@ -1,26 +1,14 @@
-/** Makes the report of a job and streams it to Blob, holding one record at a time. */
-import { Readable } from 'node:stream';
-import { blobFault } from '../../archive/blob-fault.ts';
+/** Makes a user's report of a job and streams it to Blob, holding one record at a time. */
 import type { ArchivePlace } from '../../archive/listing.ts';
 import type { Clock } from '../../common/clock.ts';
 import type { ReportDocument } from '../../report/report.ts';
 import { FORMATS } from '../../report/report-output.ts';
 import { makeUserReport, type ReportContext } from '../../report/user-report.ts';
-import { contentTypeOf } from '../formats.ts';
-import { inPieces } from '../pieces.ts';
+import type { AskedUser } from '../ask/report-ask.ts';
 import { notFound } from '../problems.ts';
-import type { Job, JobProgress, JobResult } from './job.ts';
-
-export interface ResultTask {
-  readonly job: Pick<Job, 'tenantId' | 'ask'>;
-  /** Of the result, without the configured prefix. */
-  readonly path: string;
-}
-
-export interface MadeResult {
-  readonly result: JobResult;
-  readonly progress: JobProgress;
-}
+import type { JobProgress } from './job.ts';
+import type { MadeResult, ResultTask } from './result-task.ts';
+import { uploadResult } from './upload-result.ts';
 
 export interface ResultPlace {
   readonly context: ReportContext;
@@ -37,16 +25,14 @@ export interface WriteOptions {
 }
 
 const COUNTED_BETWEEN_WORDS = 5_000;
-const BLOCK_BYTES = 4 * 1024 * 1024;
-const BLOCKS_AT_ONCE = 2;
 
 /**
  * @throws {Problem} not_found: nothing is stored of the user
  * @throws what `makeUserReport` throws, and {Outage}
  */
-export async function writeResult(
+export async function writeUserResult(
   { context, place, clock }: ResultPlace,
-  { job: { ask, tenantId }, path }: ResultTask,
+  { job: { ask, tenantId }, path }: ResultTask<AskedUser>,
   { onProgress, signal, maxEvents }: WriteOptions,
 ): Promise<MadeResult> {
   const format = await FORMATS[ask.format]();
@@ -70,24 +56,8 @@ export async function writeResult(
   });
   using document = made.document;
   if (!made.isKnownUser) throw notFound();
-  let bytes = 0;
-  const pieces = function* () {
-    for (const piece of inPieces(format(withCountedRecords(document, () => count('records'))))) {
-      signal?.throwIfAborted();
-      const some = Buffer.from(piece);
-      bytes += some.length;
-      yield some;
-    }
-  };
-  await place.container
-    .getBlockBlobClient(place.prefix + path)
-    .uploadStream(Readable.from(pieces()), BLOCK_BYTES, BLOCKS_AT_ONCE, {
-      conditions: { ifNoneMatch: '*' },
-      blobHTTPHeaders: { blobContentType: contentTypeOf(ask.format) },
-    })
-    .catch((error: unknown) => {
-      throw blobFault(error);
-    });
+  const text = format(withCountedRecords(document, () => count('records')));
+  const bytes = await uploadResult(place, { path, format: ask.format, text, signal });
   const { digest, counts } = document.header;
   return {
     result: { path, format: ask.format, bytes, digest },
