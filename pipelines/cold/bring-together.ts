@@ -15,7 +15,7 @@ import { RowDigest } from './row-digest.ts';
  */
 export const FILE_ROWS = 200_000;
 /** What is held of each input while they are merged. */
-const INPUT_BYTES = 512 * 1024;
+const INPUT_BYTES = 256 * 1024;
 /** A month's newer files are rewritten with each export, its older ones when the newer have a quarter of their rows. */
 const NEWER_SHARE = 4;
 

@@ -28,6 +28,9 @@ export interface StoredFile {
   read(start: number, end: number): Promise<Buffer>;
 }
 
+/** A byte order mark is a character of the text like others: a decoder takes it away unless it is told not to. */
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** Row groups that are read with one request. */
 const READ_BYTES = 4 * 1024 * 1024;
 /** Far above what a column of a row group takes. */
@@ -38,6 +41,12 @@ interface Group {
   readonly start: number;
   readonly end: number;
   readonly sum: number;
+}
+
+export interface AskedOwners {
+  readonly owners: readonly Owner[];
+  readonly columns: readonly string[] | null;
+  readonly bytesAtOnce?: number;
 }
 
 export class ParquetReader {
@@ -92,18 +101,40 @@ export class ParquetReader {
     file: StoredFile & { readonly groups: readonly GroupPlace[] },
     owner: Owner,
   ): AsyncGenerator<ColdRow[]> {
+    yield* ParquetReader.eachOfMany(table, file, { owners: [owner], columns: null });
+  }
+
+  /**
+   * Of many owners, each row group with rows of theirs once, so many bytes with one request, a row group at least.
+   * @param asked the columns that are wanted beside the owner's, by name; null: all. Of others rows have null.
+   * @throws {Outage}
+   * @throws {DamagedColdFile}
+   */
+  static async *eachOfMany(
+    table: ColdTable,
+    file: StoredFile & { readonly groups: readonly GroupPlace[] },
+    { owners, columns, bytesAtOnce = READ_BYTES }: AskedOwners,
+  ): AsyncGenerator<ColdRow[]> {
     const [tenant, user] = table.owner;
+    const wanted =
+      columns === null
+        ? null
+        : new Set([...columns, ...table.owner.map((index) => table.columns[index]?.name ?? '')]);
     const reader = ParquetReader.listed(table, file);
     // Sorted by owner: a group may hold rows of one up to where the next group begins.
     const groups = reader.#groups.filter((_, index) => {
       const next = file.groups[index + 1];
-      return (
-        compareOwners(firstOf(file.groups[index]), owner) <= 0 &&
-        (next === undefined || compareOwners(owner, firstOf(next)) <= 0)
+      return owners.some(
+        (owner) =>
+          compareOwners(firstOf(file.groups[index]), owner) <= 0 &&
+          (next === undefined || compareOwners(owner, firstOf(next)) <= 0),
       );
     });
-    for (const some of portionsOf(groups, READ_BYTES))
-      yield (await reader.#read(some)).filter((row) => row[tenant] === owner[0] && row[user] === owner[1]);
+    const users = new Map<string, Set<string>>();
+    for (const [of, name] of owners) users.set(of, (users.get(of) ?? new Set()).add(name));
+    const isAsked = (row: ColdRow) => users.get(row[tenant] as string)?.has(row[user] as string) === true;
+    for (const some of portionsOf(groups, bytesAtOnce))
+      yield (await reader.#read(some, wanted)).filter(isAsked);
   }
 
   /**
@@ -114,7 +145,7 @@ export class ParquetReader {
     for (const some of portionsOf(this.#groups, bytesAtOnce)) yield await this.#read(some);
   }
 
-  async #read(groups: readonly Group[]): Promise<ColdRow[]> {
+  async #read(groups: readonly Group[], wanted: ReadonlySet<string> | null = null): Promise<ColdRow[]> {
     const start = Math.min(...groups.map((group) => group.start));
     const end = Math.max(...groups.map((group) => group.end));
     const bytes = await this.#file.read(start, end);
@@ -128,7 +159,7 @@ export class ParquetReader {
     if (first === undefined) return [];
     const metadata = { ...first, row_groups: ends.flatMap(({ row_groups }) => row_groups) };
     metadata.num_rows = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
-    const columns = await this.#decode(metadata, {
+    const columns = await this.#decode(metadata, wanted, {
       byteLength: this.#file.bytes,
       slice: (from, to = this.#file.bytes) => {
         if (from < start || to > start + bytes.length)
@@ -142,11 +173,13 @@ export class ParquetReader {
 
   async #decode(
     metadata: FileMetaData,
+    wanted: ReadonlySet<string> | null,
     file: { byteLength: number; slice(from: number, to?: number): ArrayBuffer },
   ): Promise<ColdValue[][]> {
     const count = Number(metadata.num_rows);
     const known = new Set(metadata.schema.map(({ name }) => name));
-    const columns = this.#table.columns.filter(({ name }) => known.has(name));
+    const isWanted = ({ name }: ColdColumn) => wanted === null || wanted.has(name);
+    const columns = this.#table.columns.filter((column) => known.has(column.name) && isWanted(column));
     const byName = new Map(columns.map(({ name }) => [name, new Array<ColdValue>(count).fill(null)]));
     try {
       await parquetRead({
@@ -155,7 +188,7 @@ export class ParquetReader {
         columns: columns.map(({ name }) => name),
         compressors: decompressors(MOST_PAGE_BYTES),
         geoparquet: false,
-        parsers: { timestampFromMilliseconds: Number },
+        parsers: { timestampFromMilliseconds: Number, stringFromBytes: (bytes) => UTF8.decode(bytes) },
         onChunk: ({ columnName, columnData, rowStart }) => {
           const values = byName.get(columnName);
           if (values === undefined) return;
@@ -166,7 +199,9 @@ export class ParquetReader {
     } catch (error) {
       throw damaged(this.#file, error);
     }
-    return this.#table.columns.map((column) => byName.get(column.name) ?? absent(column, count));
+    return this.#table.columns.map((column) =>
+      isWanted(column) ? (byName.get(column.name) ?? absent(column, count)) : [],
+    );
   }
 }
 

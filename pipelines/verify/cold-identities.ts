@@ -5,8 +5,9 @@ import type { ColdTable } from '../cold/cold-table.ts';
 import { type ListedFile, mayHold } from '../cold/file-list.ts';
 import { ParquetReader } from '../cold/read-parquet.ts';
 
-/** Each holds the row groups of one owner. */
-const FILES_AT_ONCE = 8;
+const FILES_AT_ONCE = 4;
+/** Of each: some row groups, which take ten times as much when they are rows. */
+const BYTES_AT_ONCE = 512 * 1024;
 
 /** Where a row came from. */
 export interface ColdPlace {
@@ -27,8 +28,8 @@ export interface LookUpOptions {
 }
 
 /**
- * Of each identity the row that was recorded first, in the order asked; null where there is none. One request for
- * each owner and each file that may have rows of theirs.
+ * Of each identity the row that was recorded first, in the order asked; null where there is none. Row groups that may have
+ * rows of an owner are read once, however many owners share them.
  * @param identities texts as `columns` have them
  * @throws {Outage}
  */
@@ -40,14 +41,14 @@ export async function firstOfIdentities(
     identities.map(([tenant = '', user = '']) => [JSON.stringify([tenant, user]), [tenant, user] as const]),
   );
   const found = new Map<string, ColdPlace>();
-  const at = [...columns, 'source', 'offset', 'recorded_at'].map((column) =>
-    table.columns.findIndex((one) => one.name === column),
-  );
+  const wanted = [...columns, 'source', 'offset', 'recorded_at'];
+  const at = wanted.map((column) => table.columns.findIndex((one) => one.name === column));
   const lookIn = async (file: ListedFile): Promise<void> => {
     const own = [...owners.values()].filter((owner) => mayHold(file, owner));
     if (own.length === 0) return;
-    for (const owner of own) {
-      for (const row of await ParquetReader.rowsOf(table, store.file(file), owner)) {
+    const asked = { owners: own, columns: wanted, bytesAtOnce: BYTES_AT_ONCE };
+    for await (const rows of ParquetReader.eachOfMany(table, store.file(file), asked)) {
+      for (const row of rows) {
         const values = at.map((index) => String(row[index]));
         const [recordedAt, offset, source = ''] = values.splice(-3).reverse();
         const place = { source, offset: Number(offset), recordedAt: Number(recordedAt) };

@@ -70,6 +70,14 @@ describe.each(TABLES.map((table) => [table.name, table] as const))('%s', (_name,
       }),
     ));
 
+  it('texts keep a byte order mark at their beginning', async () => {
+    const [[row] = []] = fc.sample(sortedRows(table, { minLength: 1 }), { seed: 1, numRuns: 1 });
+    const marked = (row ?? []).map((value, index) =>
+      table.columns[index]?.kind === 'text' ? '\ufeffa\ufeff' : value,
+    );
+    expect(await rowsIn(table, parquetOf(table, [marked]) as WrittenFile)).toEqual([marked]);
+  });
+
   it('of one owner are found with one read, whoever else is there', () =>
     fc.assert(
       fc.asyncProperty(written(table), async ({ rows, groupRows }) => {
