@@ -1,7 +1,7 @@
 /** What tells whether two reports say the same: of records and profile versions, not of when they were made or from where. */
 import { createHash, type Hash } from 'node:crypto';
-import { canonicalJson, type JsonValue } from '../profiles/fold/json-value.ts';
-import type { ReportedVersion, ReportRecord } from './report.ts';
+import { canonicalJson, type JsonObject, type JsonValue } from '../profiles/fold/json-value.ts';
+import type { ProfileToday, ReportedVersion, ReportHeader, ReportRecord } from './report.ts';
 
 /**
  * SHA-256 of all records in their order, then all profile versions in theirs, each as canonical JSON (keys in order, no
@@ -26,4 +26,17 @@ export class ReportDigest {
   #line(value: JsonValue): void {
     this.#hash.update(`${canonicalJson(value)}\n`);
   }
+}
+
+/**
+ * Tells whether the rest of a report is as it was written: SHA-256 of the header without this and then of the profile of
+ * today, each as canonical JSON with a line feed behind it. Two reports that say the same seldom have it in common.
+ */
+export function headerDigest(
+  header: Omit<ReportHeader, 'header_digest'> | JsonObject,
+  today: ProfileToday | JsonValue,
+): string {
+  const { header_digest: _, ...rest } = header as JsonObject;
+  const lines = [rest, today as unknown as JsonValue].map((value) => `${canonicalJson(value)}\n`);
+  return `sha256:${createHash('sha256').update(lines.join('')).digest('hex')}`;
 }

@@ -5,8 +5,10 @@ import { registerCampaignReport } from '../campaign-report/campaign-command.ts';
 import { type CommandContext, type ExitCode, withConfig } from '../command-context.ts';
 import { OfflineBlob } from '../common/blob/offline.ts';
 import { Outage, UsageError } from '../common/errors.ts';
+import { printable } from '../common/printable.ts';
 import type { RangeBy, ReportRange } from './event-stage.ts';
 import type { UserKey } from './read-clickhouse.ts';
+import { notesOf } from './report-notes.ts';
 import { FORMATS, type OutputOptions, withOutputOptions, writeOut } from './report-output.ts';
 import { parseTimeArgument } from './time-argument.ts';
 import type { ReportContext, UserReportRequest, UserReportResult } from './user-report.ts';
@@ -92,10 +94,16 @@ async function reportUser(context: CommandContext, options: ReportUserOptions): 
   const request = { ...user, range, by: options.by, knownAt, generatedAt: context.clock.now() };
   await withReport(context, request, options, async ({ document, isKnownUser }) => {
     if (!isKnownUser) {
+      const where = document.header.sources.local_only ? 'ClickHouse has nothing of' : 'nothing is stored of';
+      const others = document.header.sources.local_only
+        ? ' (the cold tier and the archive were not asked)'
+        : '';
       process.stderr.write(
-        `campaign-ledger: nothing is stored of user "${options.user}" of tenant "${options.tenant}"; the report is empty\n`,
+        `campaign-ledger: ${where} user "${printable(options.user)}" of tenant "${printable(options.tenant)}"${others}; the report is empty\n`,
       );
     }
+    if (options.format === 'csv')
+      for (const note of notesOf(document.header)) process.stderr.write(`campaign-ledger: ${note}\n`);
     await writeOut(format(document), options.out);
   });
 }

@@ -10,7 +10,7 @@ import {
   type JsonValue,
   parseJson,
 } from '../profiles/fold/json-value.ts';
-import { ReportDigest } from './digest.ts';
+import { headerDigest, ReportDigest } from './digest.ts';
 import type { ReportedVersion, ReportRecord } from './report.ts';
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
@@ -26,6 +26,8 @@ const headerSchema = z.object({
   known_at: time.nullable(),
   generated_at: time,
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  /** Reports of before it was there have none. */
+  header_digest: z.string().optional(),
   pin: z.array(
     z.object({
       topic: z.string().nullable(),
@@ -52,10 +54,11 @@ export interface WrittenReport {
  * @throws {Error} it says something else than it did when it was written
  */
 export async function readReportFile(file: string): Promise<WrittenReport> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const written = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`${file}: cannot be read: ${error.message}`);
   });
-  const parts = partsOf(file, text);
+  // A program may have put a byte order mark in front.
+  const parts = partsOf(file, written.replace(/^\ufeff/, ''));
   const parsed = headerSchema.safeParse(parts.header);
   if (!parsed.success)
     throw new UsageError(
@@ -68,6 +71,11 @@ export async function readReportFile(file: string): Promise<WrittenReport> {
   if (found !== parsed.data.digest)
     throw new Error(
       `${file} was altered after it was written: what stands in it has the digest ${found}, its header says ${parsed.data.digest}`,
+    );
+  const { header_digest: said } = parsed.data;
+  if (said !== undefined && said !== headerDigest(parts.header as JsonObject, parts.today ?? null))
+    throw new Error(
+      `${file} was altered after it was written: its records and profile versions are as they were, its header ("report") or "profile_today" is not`,
     );
   return {
     header: parsed.data,
@@ -85,18 +93,19 @@ export function lineDigest(value: unknown): string {
 
 interface Parts {
   header: JsonValue | undefined;
+  today: JsonValue | undefined;
   readonly records: JsonObject[];
   readonly versions: JsonObject[];
 }
 
 function partsOf(file: string, text: string): Parts {
   try {
-    const [line = ''] = text.split('\n', 1);
-    if (line.trim().startsWith('{"report":')) return linesOf(text);
+    if (isLines(text)) return linesOf(text);
     const whole = parseJson(text);
     if (!isJsonObject(whole)) throw new Error('it is no object');
     return {
       header: whole.report,
+      today: whole.profile_today,
       records: objectsIn(whole.records),
       versions: objectsIn(whole.profile_versions),
     };
@@ -105,12 +114,24 @@ function partsOf(file: string, text: string): Parts {
   }
 }
 
+/** NDJSON: the first line is an object by itself, and has the header alone. */
+function isLines(text: string): boolean {
+  const [line = ''] = text.split('\n', 1);
+  try {
+    const first = parseJson(line);
+    return isJsonObject(first) && first.report !== undefined && Object.keys(first).length === 1;
+  } catch {
+    return false;
+  }
+}
+
 function linesOf(text: string): Parts {
-  const parts: Parts = { header: undefined, records: [], versions: [] };
+  const parts: Parts = { header: undefined, today: undefined, records: [], versions: [] };
   for (const line of text.split('\n')) {
-    if (line === '') continue;
+    if (line.trim() === '') continue;
     const one = parseJson(line) as JsonObject;
     if (one.report !== undefined) parts.header = one.report;
+    else if (one.profile_today !== undefined) parts.today = one.profile_today;
     else if (isJsonObject(one.record)) parts.records.push(one.record);
     else if (isJsonObject(one.profile_version)) parts.versions.push(one.profile_version);
   }

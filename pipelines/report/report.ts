@@ -75,6 +75,8 @@ export interface ReportHeader {
   readonly generated_at: string;
   /** See `ReportDigest`. */
   readonly digest: string;
+  /** Of all else in the header, and of `profile_today`: see `headerDigest`. */
+  readonly header_digest: string;
   readonly counts: {
     readonly records: number;
     /** In the records. */

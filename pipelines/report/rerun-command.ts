@@ -91,14 +91,13 @@ function reasons({ header }: WrittenReport, { document, rejected }: UserReportRe
   if (header.program !== now.program) found.push(`it was made by ${header.program}, this one by ${PROGRAM}`);
   if (rejected > 0)
     found.push(
-      `${rejected} rows of the user were recorded since: where one of them is a copy with an earlier Kafka timestamp, as producers may set, ClickHouse may have kept that one alone; the archive has both`,
+      `${rejected} rows of the user were recorded since and are left out; but where one of them is a copy with an earlier Kafka timestamp, which producers may set where a topic has message.timestamp.type=CreateTime, ClickHouse may have kept that one alone; the archive has both`,
     );
   const unknown = header.pin.filter(({ topic }) => topic === null);
   if (unknown.length > 0)
     found.push(`of ${unknown.length} partitions no pipeline had any progress: nobody vouches for their rows`);
-  if (found.length === 0)
-    found.push(
-      'rows were changed or removed by other hands: `campaign-ledger verify --deep` holds the tables against the archive',
-    );
-  return found;
+  return [
+    ...found,
+    'rows may have been changed or removed by other hands: `campaign-ledger verify --deep` holds the tables against the archive',
+  ];
 }

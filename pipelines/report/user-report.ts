@@ -11,7 +11,7 @@ import type { WriterSchemas } from '../common/registry/writer-schemas.ts';
 import { hasBase } from '../profiles/bases.ts';
 import { Assembler, type ReportCampaign, refOf } from './assemble.ts';
 import { currentCampaigns } from './current-campaigns.ts';
-import { ReportDigest } from './digest.ts';
+import { headerDigest, ReportDigest } from './digest.ts';
 import { EventStage, type RangeBy, type ReportEvent, type ReportRange } from './event-stage.ts';
 import { Pin, type PinnedPartition, type Placed } from './pin.ts';
 import { type ProfileHistory, profileAt } from './profile-timeline.ts';
@@ -176,7 +176,7 @@ async function report(
   stage.order(range, by);
   const made = { stage, history, campaigns };
   const { today, ...summary } = await summarize(made, generatedAt, signal);
-  const header: ReportHeader = {
+  const header: Omit<ReportHeader, 'header_digest'> = {
     format: 1,
     program: PROGRAM,
     tenant_id: tenantId,
@@ -206,7 +206,7 @@ async function report(
     own.events + own.changes.length + (cold?.events ?? 0) + (raw?.events ?? 0) + elsewhere.length > 0;
   const { versions } = summary;
   const document = {
-    header,
+    header: { ...header, header_digest: headerDigest(header, today) },
     versions,
     today,
     records: () => recordsOf(made),

@@ -219,6 +219,7 @@ export function documentOf(
       known_at_clock: 'broker',
       generated_at: '2026-11-02T08:15:09.402Z',
       digest: `sha256:${'3f9a1c07'.repeat(8)}`,
+      header_digest: `sha256:${'07c1a9f3'.repeat(8)}`,
       counts: {
         records: records.length,
         events: records.reduce((sum, { delivery, feedback }) => sum + delivery.length + feedback.length, 0),

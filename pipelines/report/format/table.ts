@@ -4,6 +4,7 @@ import { printable } from '../../common/printable.ts';
 import { textTable } from '../../common/text-table.ts';
 import { canonicalJson } from '../../profiles/fold/json-value.ts';
 import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, ReportRecord } from '../report.ts';
+import { notesOf } from '../report-notes.ts';
 
 function minute(time: string): string {
   return `${time.slice(0, 10)} ${time.slice(11, 16)}`;
@@ -52,7 +53,9 @@ function recordRow(record: ReportRecord): string[] {
 export function* formatTable({ header, versions, today, records }: ReportDocument): Generator<string> {
   const { tenant_id: tenant, user_id: user, from, to } = header;
   const range = from === null && to === null ? 'all time' : `${from ?? 'the beginning'} to ${to ?? 'now'}`;
-  yield `${colors.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${header.counts.records} messages, ${header.counts.profile_versions} profile versions\n\n`;
+  yield `${colors.bold(`${printable(tenant)} / ${printable(user)}`)}, ${range}, times in UTC: ${header.counts.records} messages, ${header.counts.profile_versions} profile versions\n`;
+  for (const note of notesOf(header)) yield `${colors.yellow(note)}\n`;
+  yield '\n';
   if (header.counts.records > 0) {
     const columns = [
       { head: 'Sent' },

@@ -206,6 +206,7 @@ describe('again', () => {
     expect(exitCode).toBe(3);
     expect(stderr).toMatch(/not the same: \S+ has sha256:\S+, now it is sha256:/);
     expect(stderr).toContain(`1 messages that are missing now: "${message_id}"`);
+    expect(stderr).toContain('rows may have been changed or removed by other hands');
   });
 
   it.each([

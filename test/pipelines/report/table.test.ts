@@ -27,3 +27,21 @@ test('ends with who the user is today, where none of the records was of that ver
   );
   expect(linesOf({ status: 'none_yet', version: null, valid_from: null, attributes: null })).toEqual(known);
 });
+
+test('says what it was asked for, and what it may lack', () => {
+  const sources = { ...shop.header.sources, local_only: true };
+  const header = {
+    ...shop.header,
+    by: 'interaction',
+    known_at: '2026-09-01T00:00:00.000Z',
+    sources,
+  } as const;
+  const told = (one: typeof shop.header) =>
+    [...formatTable({ ...shop, header: one, records: () => [], [Symbol.dispose]: () => {} })].join('');
+  expect(told(header)).toMatch(
+    /happened in the range[\s\S]*recorded by 2026-09-01T00:00:00.000Z[\s\S]*ClickHouse alone was asked/,
+  );
+  expect(told({ ...shop.header, known_at: null })).not.toMatch(
+    /happened in the range|recorded by|ClickHouse alone/,
+  );
+});

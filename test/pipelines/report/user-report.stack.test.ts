@@ -38,7 +38,7 @@ const report = (context: ReportContext, userId: string, range = everything) =>
 /** All but what a report was read from. */
 const answer = async (...asked: Parameters<typeof report>) => {
   const { report: header, ...body } = await report(...asked);
-  const { sources, pin, ...rest } = header;
+  const { sources, pin, header_digest: _, ...rest } = header;
   return { ...rest, ...body };
 };
 
