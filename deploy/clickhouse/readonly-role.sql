@@ -10,7 +10,14 @@ CREATE SETTINGS PROFILE IF NOT EXISTS ledger_reader_profile SETTINGS
     readonly = 2,
     max_execution_time = 300 MIN 1 MAX 300,
     max_memory_usage = 8000000000 MIN 1 MAX 8000000000,
-    max_result_rows = 10000000 MIN 1 MAX 10000000;
+    max_result_rows = 10000000 MIN 1 MAX 10000000,
+    max_concurrent_queries_for_user = 20 MIN 1 MAX 20,
+    max_memory_usage_for_user = 16000000000 MIN 1 MAX 16000000000,
+    -- An answer is whole or an error, never cut off without a word.
+    result_overflow_mode CONST,
+    timeout_overflow_mode CONST,
+    -- Filters that a reader adds run on the tables behind the views, in front of row policies: what these hide could be asked for.
+    additional_table_filters CONST;
 
 CREATE ROLE IF NOT EXISTS ledger_reader SETTINGS PROFILE 'ledger_reader_profile';
 

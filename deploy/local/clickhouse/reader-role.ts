@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 export interface ReaderRole {
   /** By setting; `min` and `max` bound what the reader may make of it. */
   readonly settings: Readonly<Record<string, { value: number; min?: number; max?: number }>>;
+  /** Settings that the reader may not touch at all. */
+  readonly fixed: readonly string[];
   /** Without `TO …`, on the databases that were asked for. */
   readonly grants: readonly string[];
   /** For each user by itself, within `seconds`. */
@@ -34,6 +36,7 @@ export function readerRole(
   statements: readonly string[] = readerStatements(),
 ): ReaderRole {
   const settings: Record<string, { value: number; min?: number; max?: number }> = {};
+  const fixed: string[] = [];
   const grants: string[] = [];
   let quota: ReaderRole['quota'] | null = null;
   for (const statement of statements) {
@@ -47,6 +50,11 @@ export function readerRole(
       );
     if (profile !== null) {
       for (const part of (profile[1] ?? '').split(', ')) {
+        const [, fixedName] = /^(\w+) CONST$/.exec(part) ?? [];
+        if (fixedName !== undefined) {
+          fixed.push(fixedName);
+          continue;
+        }
         const [, name, value, min, max] =
           /^(\w+) = (\d+)(?: MIN (\d+) MAX (\d+))?$/.exec(part) ?? cannotRead(part);
         settings[String(name)] = {
@@ -70,7 +78,7 @@ export function readerRole(
       cannotRead(statement);
     }
   }
-  return { settings, grants, quota: quota ?? cannotRead('no quota') };
+  return { settings, fixed, grants, quota: quota ?? cannotRead('no quota') };
 }
 
 function cannotRead(what: string): never {

@@ -73,11 +73,10 @@ export const ENGINE_ACCOUNT = 'default';
  * account may have one session, which is the engine's: whoever else tries it meets USER_SESSION_LIMIT_EXCEEDED.
  */
 export function usersXml(accounts: readonly Account[]): string {
-  const { settings, quota } = readerRole([]);
+  const { settings, fixed, quota } = readerRole([]);
   const values = mapValues(settings, ({ value }) => value);
-  const constraints = mapValues(settings, ({ min, max }) =>
-    min === undefined ? '' : { min, max: max ?? '' },
-  );
+  const bounds = mapValues(settings, ({ min, max }) => (min === undefined ? '' : { min, max: max ?? '' }));
+  const constraints = { ...bounds, ...Object.fromEntries(fixed.map((name) => [name, { const: '' }])) };
   const users: Record<string, Node> = {};
   for (const account of accounts) users[account.name] = user(account);
   users[ENGINE_ACCOUNT] ??= {

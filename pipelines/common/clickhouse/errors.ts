@@ -97,6 +97,13 @@ export function isRowFault(error: unknown): boolean {
   return error instanceof ClickHouseError && !isOutageType(error.type) && ROW_FAULTS.test(error.type ?? '');
 }
 
+/** More than one question may take. It may have been others that took it; or it is this question, every time. */
+const LIMITS = /\b(MEMORY_LIMIT_EXCEEDED|TIMEOUT_EXCEEDED|TOO_SLOW)\b/;
+
+/** Also of an outage that came from another thread, with its words alone. */
+export const isLimit = ({ service, message }: Outage): boolean =>
+  service === 'clickhouse' && LIMITS.test(message);
+
 /** All that stand in the table, for the test that asks the engine whether it knows them. */
 export const OUTAGE_TYPES: Iterable<string> = OUTAGES;
 

@@ -9,7 +9,10 @@ import type { Principal } from './principal.ts';
  * Signatures that only the provider can make. With a shared secret (HS256) whoever can check a token can make one, and a
  * public key that is taken for such a secret lets everybody in. (RFC 8725, 3.1)
  */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'],
+  ...['EdDSA', 'Ed25519'],
+];
 
 const FETCH_TIMEOUT_MS = 5_000;
 /** Seconds that clocks may differ. */

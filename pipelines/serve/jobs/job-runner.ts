@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '../../../config/schema.ts';
+import { isLimit } from '../../common/clickhouse/errors.ts';
 import type { Clock } from '../../common/clock.ts';
 import { Outage } from '../../common/errors.ts';
 import { faultPoint } from '../../common/fault-points.ts';
@@ -43,6 +44,8 @@ class Draining extends Error {
 
 /** So often a job is begun whose process then was not heard of any more: it may be the job that ends them. */
 const MOST_ATTEMPTS = 5;
+/** So often ClickHouse may say that a question takes too much: then it is the question, and its place is free for others. */
+const MOST_REFUSALS = 5;
 /** Of the lease, from one sign of life to the next: two may be lost. */
 const RENEW_SHARE = 1 / 3;
 const FORGET_EVERY_MS = 600_000;
@@ -222,15 +225,20 @@ export class JobRunner {
       faultPoint('report-progress', 'serve');
     };
     let ended: Outcome;
+    let refusals = 0;
     try {
       const { result, progress } = await retryOutage(
         () => {
+          if (refusals >= MOST_REFUSALS) throw new Problem('too_large', TOO_MUCH_TO_COUNT);
           const path = resultPath({ id, attempt }, randomUUID());
           return make({ job, path }, { signal, onProgress });
         },
         {
           ...{ retry: config.retry, signal, logger: logger.child({ job: id }), what: 'a report' },
-          onOutage: ({ service }) => metrics.outages.inc({ service }),
+          onOutage: (outage) => {
+            refusals = isLimit(outage) ? refusals + 1 : 0;
+            metrics.outages.inc({ service: outage.service });
+          },
         },
       );
       faultPoint('report-made', 'serve');
@@ -282,7 +290,8 @@ export class JobRunner {
   /** Where Blob does not hear of it now, the lease runs out. */
   async #giveBack(held: HeldJob): Promise<void> {
     const { job } = held;
-    const free: Job = { ...job, state: 'queued', lease: null, progress: NO_PROGRESS };
+    const attempt = Math.max(0, job.attempt - 1);
+    const free: Job = { ...job, state: 'queued', attempt, lease: null, progress: NO_PROGRESS };
     await this.#options.store.replace(held, free).catch(() => null);
     this.#options.logger.info({ job: job.id }, 'a report is given back to the queue');
   }
@@ -309,6 +318,8 @@ export class JobRunner {
     this.#forgottenAt = now;
   }
 }
+
+const TOO_MUCH_TO_COUNT = `ClickHouse refused it ${MOST_REFUSALS} times, as it takes more memory or time than a question may there: ask for a shorter range, or have the limits raised`;
 
 /** What a job comes to. */
 type Outcome = Partial<JobFacts> & Pick<JobFacts, 'state'>;

@@ -114,7 +114,10 @@ export const ROUTE_SCHEMAS = {
     summary: 'How far a report is (scope reports:read)',
     security,
     params: byId,
-    response: { 200: json('The job.', asRef('job')), ...problems(...EVERYWHERE, 'not_found') },
+    response: {
+      200: json('The job.', asRef('job')),
+      ...problems(...EVERYWHERE, 'invalid_request', 'not_found', 'too_large'),
+    },
   },
   list: {
     operationId: 'listReports',
@@ -145,7 +148,10 @@ export const ROUTE_SCHEMAS = {
     summary: 'The report itself (scope reports:read)',
     security,
     params: byId,
-    response: { 200: reports(...REPORT_KINDS), ...problems(...EVERYWHERE, 'not_found', 'not_ready', 'gone') },
+    response: {
+      200: reports(...REPORT_KINDS),
+      ...problems(...EVERYWHERE, 'invalid_request', 'not_found', 'not_ready', 'gone', 'too_large'),
+    },
   },
   cancel: {
     operationId: 'cancelReport',
@@ -154,7 +160,7 @@ export const ROUTE_SCHEMAS = {
     params: byId,
     response: {
       204: { description: 'It is over, or was already.', type: 'null' },
-      ...problems(...EVERYWHERE, 'not_found'),
+      ...problems(...EVERYWHERE, 'invalid_request', 'not_found', 'too_large'),
     },
   },
   userReport: {

@@ -1,6 +1,7 @@
 /** /v1/reports: having reports made, and getting them. */
 import { hash } from 'node:crypto';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { shortened } from '../../common/shortened.ts';
 import { principalOf, type Service } from '../app.ts';
 import { assertKnown, type Given, idOf, invalid, textOf } from '../ask/given.ts';
 import { type Asked, askedOf } from '../ask/report-ask.ts';
@@ -26,6 +27,7 @@ export function jobRoutes(service: Service): FastifyPluginAsync {
   return async (app) => {
     app.post('/v1/reports', { schema: ROUTE_SCHEMAS.create }, async (request, reply) => {
       const principal = allowed(request, 'reports:create');
+      assertNoQuery(request);
       const job = await create(service, wantedOf(request, principal));
       return reply.code(202).header('location', `/v1/reports/${job.id}`).send(jobView(job));
     });
@@ -39,7 +41,8 @@ export function jobRoutes(service: Service): FastifyPluginAsync {
       if (after !== null && !isJobId(after)) throw invalid('after', 'is not what a page has given as next');
       const tenantId = tenantOf(principal, idOf(query, 'tenant_id'));
       const page = await service.store.page(tenantId, { limit, after });
-      return { reports: page.jobs.map(jobView), next: page.next };
+      const now = service.clock.now();
+      return { reports: page.jobs.map((job) => jobView(asOf(job, now))), next: page.next };
     });
 
     app.get('/v1/reports/:id', { schema: ROUTE_SCHEMAS.state }, async (request) => {
@@ -76,14 +79,26 @@ function allowed(request: FastifyRequest, scope: Scope): Principal {
 /** @throws {Problem} not_found for what is not there and for another tenant's, which is not even looked for */
 async function found({ store, clock }: Service, request: FastifyRequest, scope: Scope): Promise<HeldJob> {
   const { tenants } = allowed(request, scope);
+  assertNoQuery(request);
   const id = String((request.params as Given).id);
   if (!isJobId(id) || !tenants.some((tenant) => id.startsWith(`${tenantMark(tenant)}-`))) throw notFound();
   const held = await store.read(id);
   if (held === null || !tenants.includes(held.job.tenantId)) throw notFound();
-  const { job } = held;
-  // Whose time is over is over, also where nobody has cleared it away yet.
-  const isOver = hasEnded(job) && (job.expiresAt ?? 0) <= clock.now() && job.state !== 'expired';
-  return isOver ? { ...held, job: { ...job, state: 'expired', result: null } } : held;
+  return { ...held, job: asOf(held.job, clock.now()) };
+}
+
+/** Whose time is over is over, also where nobody has cleared it away yet. */
+function asOf(job: Job, now: number): Job {
+  const isOver = hasEnded(job) && (job.expiresAt ?? 0) <= now && job.state !== 'expired';
+  return isOver ? { ...job, state: 'expired', result: null } : job;
+}
+
+/** What is asked for stands in the body, or is the job's own: beside it nothing would have any effect. */
+function assertNoQuery({ query }: FastifyRequest): void {
+  const [name] = Object.keys(query as Given);
+  if (name === undefined) return;
+  const parameter = shortened(name);
+  throw new Problem('invalid_request', `${parameter}: no parameters belong into this address`, { parameter });
 }
 
 interface Wanted {

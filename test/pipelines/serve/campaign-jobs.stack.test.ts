@@ -9,6 +9,7 @@ import { makeCampaignReport } from '../../../pipelines/campaign-report/make-repo
 import type { CampaignReport } from '../../../pipelines/campaign-report/report.ts';
 import { systemClock } from '../../../pipelines/common/clock.ts';
 import { jobMetadata, newJobId } from '../../../pipelines/serve/jobs/job.ts';
+import { JobStore } from '../../../pipelines/serve/jobs/job-store.ts';
 import { type CuttingProxy, startCuttingProxy } from '../../helpers/cutting-proxy.ts';
 import { eventually } from '../../helpers/runner-harness.ts';
 import { SENT_AT, ServedReports } from '../../helpers/served-reports.ts';
@@ -168,10 +169,26 @@ describe('while ClickHouse counts', () => {
     await held.close();
     await eventually(() => open.size === 0, { what: 'the end of these' });
     expect((await job(next)).json).toMatchObject({ state: 'queued', started_at: expect.any(String) });
+    // A process that is asked to end is none that was missed: so may any number of them be.
+    const stored = await new JobStore(served.container, served.prefix).read(next);
+    expect(stored?.job.attempt).toBe(0);
     proxy.before = () => undefined;
     await cancel(next);
     expect(await served.blobs('reports/results/')).toEqual([]);
   });
+});
+
+it('that ClickHouse has not the memory for ends, and does not keep the place of others for ever', async () => {
+  proxy.before = (request) => {
+    request.url += '&max_memory_usage=1000';
+    return undefined;
+  };
+  const refused = await worker({ clickhouse: { url: proxy.url } });
+  const { json } = await served.job(ASK);
+  expect(json).toMatchObject({ state: 'failed', result: null, problem: { code: 'too_large' } });
+  expect(json.problem.detail).toContain('takes more memory or time than a question may');
+  proxy.before = () => undefined;
+  await refused.close();
 });
 
 it('a process that is killed when it has just made it: another one makes it, and the first one’s goes with it', async () => {

@@ -73,7 +73,8 @@ describe('its limits, which are those of readonly-role.sql', () => {
   test('hold', async () => {
     const limits = await asReader(
       `SELECT name, value, min, max FROM system.settings
-       WHERE name IN ('readonly', 'max_execution_time', 'max_memory_usage', 'max_result_rows') ORDER BY name FORMAT JSONCompactEachRow`,
+       WHERE name IN ('readonly', 'max_concurrent_queries_for_user', 'max_execution_time', 'max_memory_usage', 'max_memory_usage_for_user',
+         'max_result_rows') ORDER BY name FORMAT JSONCompactEachRow`,
     );
     expect(
       limits
@@ -81,8 +82,10 @@ describe('its limits, which are those of readonly-role.sql', () => {
         .split('\n')
         .map((line) => JSON.parse(line) as unknown),
     ).toEqual([
+      ['max_concurrent_queries_for_user', '20', '1', '20'],
       ['max_execution_time', '300', '1', '300'],
       ['max_memory_usage', '8000000000', '1', '8000000000'],
+      ['max_memory_usage_for_user', '16000000000', '1', '16000000000'],
       ['max_result_rows', '10000000', '1', '10000000'],
       ['readonly', '2', null, null],
     ]);
@@ -105,6 +108,18 @@ describe('its limits, which are those of readonly-role.sql', () => {
         );
     }
     await expect(asReader('SELECT 1 SETTINGS readonly = 0')).rejects.toThrow(/READONLY/);
+  });
+
+  // With the rights of the view's owner, and in front of any row policy: an error would print what the policy hides.
+  test('what a reader adds to a query does not reach the tables behind the views', async () => {
+    const asked = 'SELECT count() FROM ledger_bi.messages';
+    for (const setting of [
+      `additional_table_filters = {'ledger.message_events': 'toInt64(user_id) = 1'}`,
+      `result_overflow_mode = 'break'`,
+      `timeout_overflow_mode = 'break'`,
+    ])
+      await expect(asReader(`${asked} SETTINGS ${setting}`)).rejects.toThrow(/SETTING_CONSTRAINT_VIOLATION/);
+    expect(await asReader(`${asked} SETTINGS max_threads = 1`)).toMatch(/^\d+\n$/);
   });
 
   test('count its queries and seconds of each hour, and not those of the owner', async () => {
