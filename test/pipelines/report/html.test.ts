@@ -200,9 +200,14 @@ test('one clock that is wrong by twenty years leaves the month as it is, and is 
 test.each([
   ['three messages years apart', [-5000, -1200, 0]],
   ['a few in a week and one years before', [-3000, 0, 1, 2, 3, 4, 5, 6]],
+  ['a dozen in two weeks and one years before', [-3000, ...Array(12).keys()]],
   [
     'two busy months years apart',
     [...Array(30).keys(), ...Array(30).keys()].map((day, at) => day + (at < 30 ? 0 : 4000)),
+  ],
+  [
+    'an hour of messages and one some weeks later',
+    [...[...Array(25).keys()].map((minute) => minute / 600), 20],
   ],
   ['a year of silence in two years', [...Array(200).keys()].map((day) => day + (day < 3 ? 0 : 365))],
 ])('where no part is the bulk of it, nothing is left out: %s', (_, days) => {
