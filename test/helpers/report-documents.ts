@@ -196,6 +196,45 @@ function historyOf(span: number, extraVersions: number) {
   };
 }
 
+export interface MadeMessage {
+  /** When its first event was. */
+  readonly at: number;
+  readonly delivery?: readonly string[];
+  /** Of people, the times. */
+  readonly opened?: readonly string[];
+}
+
+/** A message of one campaign to somebody without a profile. */
+export function messageOf({ at, delivery = ['SENT'], opened = [] }: MadeMessage): ReportRecord {
+  const profile = { status: 'none_yet', version: null, valid_from: null } as const;
+  return {
+    message_id: `msg-${at}`,
+    sent_at: iso(at),
+    variant: null,
+    campaign: { campaign_id: 'daily', name: 'Daily', channel: 'EMAIL', subject: null },
+    delivery: delivery.map((type, index) => ({
+      event_id: `${type}-${at}`,
+      type,
+      occurred_at: iso(at + index),
+      reason: null,
+      provider: 'postbox',
+      profile,
+    })),
+    feedback: opened.map((occurred_at) => ({
+      event_id: `OPENED-${occurred_at}`,
+      type: 'OPENED',
+      occurred_at,
+      link: null,
+      is_machine: false,
+      value: null,
+      user_agent: null,
+      profile,
+    })),
+    profile,
+    changed_since_previous: null,
+  };
+}
+
 export function refOf({ version, valid_from }: ReportedVersion): ProfileRef {
   return { status: 'found', version, valid_from };
 }

@@ -105,7 +105,7 @@ function filtersView(survey: Survey) {
     total: survey.count,
     totalText: countText(survey.count, ['message', 'messages']),
     campaigns: survey.campaigns
-      .map(({ id, name, sent }, index) => ({ index, text: name ?? id, count: numberText(sent) }))
+      .map(({ id, name, messages }, index) => ({ index, text: name ?? id, count: numberText(messages) }))
       .sort((a, b) => (a.text < b.text ? -1 : 1)),
     channels: survey.channels.map(({ index, text, count }) => ({
       index,

@@ -6,7 +6,7 @@ import { formatHtml } from '../../../pipelines/report/format/html.ts';
 import type { ReportDocument, ReportRecord } from '../../../pipelines/report/report.ts';
 import { artefact, describeInBrowser, keepPicture } from '../../helpers/browser.ts';
 import { documentWith, textsOf } from '../../helpers/hostile-document.ts';
-import { shopDocument } from '../../helpers/report-documents.ts';
+import { documentOf, messageOf, shopDocument } from '../../helpers/report-documents.ts';
 
 const shop = shopDocument({ records: 200 });
 const records = [...shop.records()];
@@ -317,6 +317,52 @@ describeInBrowser('the HTML report', (browser) => {
       'pro',
     ]);
     await keepPicture(page, 'report-without-script');
+  });
+
+  test('what lies decades away is an arrow at the edge, and a sentence that leads to its message', async () => {
+    const begin = Date.parse('2026-09-01T05:00:00.000Z');
+    const month = Array.from({ length: 30 }, (_, day) => {
+      const at = begin + day * 86_400_000;
+      if (day === 4) return messageOf({ at, opened: ['2006-09-01T00:00:00.000Z'] });
+      return messageOf({ at, ...(day % 5 === 2 ? { delivery: ['QUEUED', 'DROPPED'] } : {}) });
+    });
+    const { page, troubles } = await browser.open(htmlOf(documentOf(month, [])));
+    const boxes = await Promise.all((await page.locator('.bar').all()).map((bar) => bar.boundingBox()));
+    const places = boxes.map((box) => box?.x ?? 0).sort((a, b) => a - b);
+    for (const [index, place] of places.slice(1).entries())
+      expect(place - (places[index] ?? 0)).toBeGreaterThan(8);
+    const arrow = page.locator('.picture .far');
+    expect(await arrow.count()).toBe(1);
+    expect((await arrow.boundingBox())?.x ?? 0).toBeLessThan((places[0] ?? 0) - 8);
+    await keepPicture(page, 'report-wrong-clock');
+    await arrow.click();
+    await page.locator('#r5[open]').waitFor();
+    await page.locator('#r5 summary').click();
+    await choose(page, 'What came of it', 'Dropped');
+    expect(await page.locator('#r5').isVisible()).toBe(false);
+    await page.getByRole('link', { name: 'its message' }).click();
+    await page.locator('#r5[open]').waitFor();
+    expect(await page.locator('#r5').isVisible()).toBe(true);
+    expect(troubles).toEqual([]);
+  });
+
+  test('a message without a SENT event is a hollow bar, in the legend too', async () => {
+    const at = Date.parse('2026-09-01T05:00:00.000Z');
+    const both = [messageOf({ at }), messageOf({ at, delivery: ['QUEUED', 'DROPPED'] })];
+    const { page } = await browser.open(htmlOf(documentOf(both, [])));
+    const fillOf = (name: string): Promise<string> =>
+      page.evaluate(`getComputedStyle(document.querySelector('${name}')).fill`);
+    expect(await fillOf('.unsent-bar')).toBe(
+      await page.evaluate('getComputedStyle(document.documentElement).backgroundColor'),
+    );
+    expect(await fillOf('.bar')).not.toBe(await fillOf('.unsent-bar'));
+    const [sent, unsent] = [
+      await page.locator('.bar:not(.unsent-bar)').boundingBox(),
+      await page.locator('.unsent-bar').boundingBox(),
+    ];
+    expect((unsent?.x ?? 0) + (unsent?.width ?? 0)).toBeLessThanOrEqual((sent?.x ?? 0) + 0.5);
+    expect(await page.locator('.legend .unsent').textContent()).toBe('message without a SENT event');
+    await keepPicture(page, 'report-never-sent');
   });
 
   test.each([

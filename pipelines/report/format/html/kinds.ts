@@ -76,6 +76,11 @@ export function kindsOf({ delivery, feedback }: ReportRecord): Kind[] {
   return [...kinds.values()];
 }
 
+/** What was queued and dropped, or only heard of, was not, as far as the report knows. */
+export function isSent({ delivery }: ReportRecord): boolean {
+  return delivery.some(({ type }) => type === 'SENT');
+}
+
 export function hasPersonReacted({ feedback }: ReportRecord): boolean {
   return feedback.some(({ is_machine }) => !is_machine);
 }

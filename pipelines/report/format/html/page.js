@@ -34,7 +34,7 @@ function addProfile(record) {
   const previous = records[records.indexOf(record) - 1];
   const columns = [
     ...(previous === undefined ? [] : [{ head: 'Message before', of: profileOf(previous) }]),
-    { head: 'When sent', of: profileOf(record), isThen: true },
+    { head: 'At the message', of: profileOf(record), isThen: true },
     { head: 'Today', of: today },
   ].map((column) => ({ ...column, rows: rowsOf(column.of) }));
   const then = columns.find(({ isThen }) => isThen).rows;
@@ -42,7 +42,9 @@ function addProfile(record) {
   if (paths.size === 0) return;
 
   const table = make('table', 'profile three');
-  table.append(make('caption', '', 'The profile when this was sent, beside the message before and today'));
+  table.append(
+    make('caption', '', 'The profile at the time of this message, beside the message before and today'),
+  );
   const head = make('tr');
   head.append(headCell('col', 'Attribute'));
   for (const { head: name, of, isThen } of columns) {

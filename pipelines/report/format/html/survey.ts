@@ -4,17 +4,25 @@ import {
   deliveryMark,
   feedbackMark,
   hasPersonReacted,
+  isSent,
   type Kind,
   kindsOf,
   type Mark,
   NO_REACTION,
 } from './kinds.ts';
-import { TimeBins } from './time-bins.ts';
+import { joined, type Outside, TimeBins } from './time-bins.ts';
+
+/** Each a line of bars or marks in a campaign's lane: messages, with and without a SENT event, and what came of them. */
+type Series = Mark | (typeof BARS)[number];
+
+export const BARS = ['sent', 'unsent'] as const;
 
 export interface SurveyedCampaign {
   readonly id: string;
   readonly name: string | null;
   readonly channel: string;
+  messages: number;
+  /** Of the messages, those that have a SENT event. */
   sent: number;
   /** Of people. */
   reactions: number;
@@ -38,15 +46,22 @@ export class Survey {
   readonly marks = new Set<Mark>();
   /** Messages. */
   count = 0;
+  /** Of the messages, those that have a SENT event. */
+  sent = 0;
 
   add(record: ReportRecord): void {
     this.count += 1;
+    if (isSent(record)) this.sent += 1;
     const index = this.#addCampaign(record);
     const isReactedTo = hasPersonReacted(record);
     choose(this.#channels, { group: 'delivery', text: record.campaign.channel });
     for (const kind of kindsOf(record)) choose(this.#kinds, kind);
     if (!isReactedTo) choose(this.#kinds, { group: 'reaction', text: NO_REACTION });
-    this.bins.add(seriesOf(index, 'sent'), Date.parse(record.sent_at), this.count);
+    this.bins.add(
+      seriesOf(index, isSent(record) ? 'sent' : 'unsent'),
+      Date.parse(record.sent_at),
+      this.count,
+    );
     for (const entry of record.delivery) this.#addMark(index, deliveryMark(entry), entry.occurred_at);
     for (const entry of record.feedback) this.#addMark(index, feedbackMark(entry), entry.occurred_at);
   }
@@ -75,13 +90,25 @@ export class Survey {
     return byCount(this.#kinds);
   }
 
-  #addCampaign({ campaign, feedback }: ReportRecord): number {
+  /** Of some series of all campaigns, or of one. */
+  outside(series: readonly Series[], campaign?: number): Outside {
+    const campaigns = campaign === undefined ? [...this.campaigns.keys()] : [campaign];
+    const all = campaigns.flatMap((one) => series.map((name) => this.bins.outside(seriesOf(one, name))));
+    return {
+      before: joined(all.flatMap(({ before }) => before ?? [])),
+      after: joined(all.flatMap(({ after }) => after ?? [])),
+    };
+  }
+
+  #addCampaign(record: ReportRecord): number {
+    const { campaign, feedback } = record;
     const { campaign_id: id, name, channel } = campaign;
     const index = this.#campaignIndex.get(id) ?? this.campaigns.length;
     this.#campaignIndex.set(id, index);
-    const known = this.campaigns[index] ?? { id, name, channel, sent: 0, reactions: 0 };
+    const known = this.campaigns[index] ?? { id, name, channel, messages: 0, sent: 0, reactions: 0 };
     this.campaigns[index] = known;
-    known.sent += 1;
+    known.messages += 1;
+    if (isSent(record)) known.sent += 1;
     known.reactions += feedback.filter(({ is_machine }) => !is_machine).length;
     return index;
   }
@@ -93,8 +120,8 @@ export class Survey {
   }
 }
 
-export function seriesOf(campaign: number, mark: Mark | 'sent'): string {
-  return `${campaign} ${mark}`;
+export function seriesOf(campaign: number, series: Series): string {
+  return `${campaign} ${series}`;
 }
 
 function keyOf({ group, text }: Pick<Kind, 'group' | 'text'>): string {

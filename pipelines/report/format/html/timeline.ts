@@ -1,4 +1,7 @@
-/** The picture of the report: a lane for each campaign with its sends above and the reactions below the line, and who the user was. */
+/**
+ * The picture of the report: a lane for each campaign with its messages above and the reactions below the line, and who the
+ * user was. What lies far away from nearly everything else is an arrow at the edge, and said in words.
+ */
 import { scaleSqrt, scaleUtc } from 'd3-scale';
 import {
   type SymbolType,
@@ -13,8 +16,9 @@ import {
 import type { ReportedVersion } from '../../report.ts';
 import { LEGEND, MARK_NAMES, MARKS, type Mark } from './kinds.ts';
 import { changesBetween, type ProfileRows } from './profile-rows.ts';
-import { type Survey, seriesOf } from './survey.ts';
+import { BARS, type Survey, seriesOf } from './survey.ts';
 import type { Bin } from './time-bins.ts';
+import { type Far, farText, farView, markTitle } from './timeline-edges.ts';
 import { channelText, countText, dayAndMinute, dayText, minuteText, numberText } from './words.ts';
 
 /** Pixels. The lanes' names stand beside them in rows of the same height: `--lane` in page.css. */
@@ -28,10 +32,16 @@ const REACTION_LINE = 30;
 const MOST_LANES = 40;
 /** A mark is wider than a bar: as many bins share one. */
 const MARK_BINS = 2;
+/** Per cent of the picture's width, at a side where arrows stand for what lies outside of it. */
+const EDGE = 4;
 const DAY = 86_400_000;
 
 /** Area in square pixels of a mark for one, a few, and many. */
 const SIZES = [34, 60, 100] as const;
+const BAR_NAMES: Readonly<Record<(typeof BARS)[number], string>> = {
+  sent: 'sent',
+  unsent: 'message without a SENT event',
+};
 const SHAPES: Readonly<Record<Mark, { readonly type: SymbolType; readonly scale: number }>> = {
   machine: { type: symbolCircle, scale: 0.8 },
   other: { type: symbolTriangle2, scale: 0.7 },
@@ -54,16 +64,25 @@ export function timelineView({ survey, versions, rows }: TimelineInput) {
   if (extent === null) return null;
   const lanes = lanesOf(survey);
   const bottom = BAND + lanes.length * LANE;
-  const x = timeScale(extent);
+  const far = farText(survey);
+  const x = timeScale(extent, {
+    isRoomBefore: far.some(({ side }) => side === 'before'),
+    isRoomAfter: far.some(({ side }) => side === 'after'),
+  });
   const most = Math.max(
     1,
-    ...lanes.flatMap((lane) => survey.bins.bins(seriesOf(lane.series, 'sent')).map((bin) => bin.count)),
+    ...lanes.flatMap((lane) =>
+      BARS.flatMap((bar) => survey.bins.bins(seriesOf(lane.series, bar)).map((bin) => bin.count)),
+    ),
   );
   const height = scaleSqrt().domain([0, most]).range([3, 16]);
   return {
     height: bottom + AXIS,
     bottom,
     shapes: shapes(),
+    bars: BARS.filter((bar) => (bar === 'sent' ? survey.sent > 0 : survey.sent < survey.count)).map(
+      (bar) => ({ bar, name: BAR_NAMES[bar] }),
+    ),
     legend: LEGEND.filter((mark) => survey.marks.has(mark)).map((mark) => ({
       mark,
       name: MARK_NAMES[mark],
@@ -74,16 +93,19 @@ export function timelineView({ survey, versions, rows }: TimelineInput) {
     lanes: lanes.map((lane, index) => ({
       ...lane,
       line: BAND + index * LANE + SEND_LINE,
-      bars: survey.bins.bins(seriesOf(lane.series, 'sent')).map((bin) => {
-        const tall = Math.round(height(bin.count));
-        return {
-          x: place(x, bin),
-          y: BAND + index * LANE + SEND_LINE - tall,
-          height: tall,
-          record: bin.record,
-          title: markTitle(bin, 'sent'),
-        };
-      }),
+      bars: BARS.flatMap((bar) =>
+        survey.bins.bins(seriesOf(lane.series, bar)).map((bin) => {
+          const tall = Math.round(height(bin.count));
+          return {
+            bar,
+            x: place(x, bin),
+            y: BAND + index * LANE + SEND_LINE - tall,
+            height: tall,
+            record: bin.record,
+            title: markTitle(bin, BAR_NAMES[bar]),
+          };
+        }),
+      ),
       marks: MARKS.flatMap((mark) =>
         survey.bins.bins(seriesOf(lane.series, mark), MARK_BINS).map((bin) => ({
           x: place(x, bin),
@@ -94,33 +116,51 @@ export function timelineView({ survey, versions, rows }: TimelineInput) {
           title: markTitle(bin, MARK_NAMES[mark]),
         })),
       ),
+      far: farView(survey, lane.series),
     })),
-    summary: `${countText(survey.count, ['message', 'messages'])} of ${countText(survey.campaigns.length, ['campaign', 'campaigns'])} from ${dayText(iso(extent[0]))} to ${dayText(iso(extent[1]))}`,
+    summary: summaryOf(survey, extent, far),
+    far,
     left: survey.campaigns.length - lanes.length,
   };
+}
+
+/** What the picture is to one who does not see it. */
+function summaryOf(survey: Survey, [first, last]: readonly [number, number], far: readonly Far[]): string {
+  const what = `${countText(survey.count, ['message', 'messages'])} of ${countText(survey.campaigns.length, ['campaign', 'campaigns'])}`;
+  const [from, to] = [dayText(iso(first)), dayText(iso(last))];
+  if (far.length === 0) return `${what} from ${from} to ${to}`;
+  return `${what}, drawn from ${from} to ${to}. ${far.map(({ text }) => text).join('. ')}`;
 }
 
 function lanesOf({ campaigns }: Survey) {
   const busiest = campaigns
     .map((campaign, series) => ({ campaign, series }))
-    .toSorted((a, b) => b.campaign.sent - a.campaign.sent)
+    .toSorted((a, b) => b.campaign.messages - a.campaign.messages)
     .slice(0, MOST_LANES)
     .toSorted((a, b) => a.series - b.series);
   return busiest.map(({ campaign, series }) => ({
     series,
     name: campaign.name ?? campaign.id,
-    facts: `${channelText(campaign.channel)}, ${numberText(campaign.sent)} sent, ${countText(campaign.reactions, ['reaction', 'reactions'])}`,
+    facts: [
+      channelText(campaign.channel),
+      countText(campaign.messages, ['message', 'messages']),
+      ...(campaign.sent === campaign.messages ? [] : [`${numberText(campaign.sent)} sent`]),
+      countText(campaign.reactions, ['reaction', 'reactions']),
+    ].join(', '),
   }));
 }
 
 type TimeScale = ReturnType<typeof timeScale>;
 
 /** Marks at either end keep their whole shape; a single moment is drawn in the middle of its day. */
-function timeScale([first, last]: readonly [number, number]) {
+function timeScale(
+  [first, last]: readonly [number, number],
+  { isRoomBefore, isRoomAfter }: { readonly isRoomBefore: boolean; readonly isRoomAfter: boolean },
+) {
   const pad = first === last ? DAY / 2 : 0;
   return scaleUtc()
     .domain([first - pad, last + pad])
-    .range([1, 98.5]);
+    .range([1 + (isRoomBefore ? EDGE : 0), 98.5 - (isRoomAfter ? EDGE : 0)]);
 }
 
 function place(x: TimeScale, { first, last }: Bin): number {
@@ -129,11 +169,6 @@ function place(x: TimeScale, { first, last }: Bin): number {
 
 function percent(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-function markTitle({ count, first, last }: Bin, what: string): string {
-  const [from, to] = [dayAndMinute(iso(first)), dayAndMinute(iso(last))];
-  return `${count === 1 ? '' : `${numberText(count)} × `}${what}, ${from}${from === to ? '' : ` to ${to}`}`;
 }
 
 function ticksOf(x: TimeScale) {
