@@ -1,4 +1,5 @@
 /** Groups of recipients by the value that an attribute has in their profiles. Pure. */
+import { hash } from 'node:crypto';
 import { canonicalJson, isJsonObject, type JsonValue, RawNumber } from '../profiles/fold/json-value.ts';
 import { unquoted } from './quoted-json.ts';
 
@@ -11,9 +12,17 @@ export interface Group {
   readonly status: GroupStatus;
   /** Null unless found. `absent`: there is a profile, and the attribute is not in it. */
   readonly type: ValueType | null;
-  /** Of a string itself, of everything else its canonical JSON text; null when there is none. */
+  /**
+   * Of a string itself, of everything else its canonical JSON text; null when there is none. Of a longer one the first
+   * `MOST_VALUE` characters and its hash, as a report repeats it many times.
+   */
   readonly value: string | null;
 }
+
+/** Characters of a value. */
+const MOST_VALUE = 1_000;
+/** Hex digits of its SHA-256, so that two with one beginning are told apart. */
+const HASH_DIGITS = 16;
 
 /**
  * One text for each group in ClickHouse: nothing for no profile yet, as a join leaves it; the value in quoted JSON
@@ -40,11 +49,16 @@ export function groupOf(key: string): Group {
 
 function typedValue(value: JsonValue): Pick<Group, 'type' | 'value'> {
   if (value === null) return { type: 'null', value: null };
-  if (typeof value === 'string') return { type: 'string', value };
+  if (typeof value === 'string') return { type: 'string', value: cut(value) };
   const text = canonicalJson(value);
   if (typeof value === 'boolean') return { type: 'boolean', value: text };
-  if (typeof value === 'number' || value instanceof RawNumber) return { type: 'number', value: text };
-  return { type: isJsonObject(value) ? 'object' : 'array', value: text };
+  if (typeof value === 'number' || value instanceof RawNumber) return { type: 'number', value: cut(text) };
+  return { type: isJsonObject(value) ? 'object' : 'array', value: cut(text) };
+}
+
+function cut(text: string): string {
+  if (text.length <= MOST_VALUE) return text;
+  return `${text.slice(0, MOST_VALUE).toWellFormed()}… (SHA-256 ${hash('sha256', text).slice(0, HASH_DIGITS)}…)`;
 }
 
 /** For people: a text stands in quotes, so that none looks like a number, or like what is said in brackets. */

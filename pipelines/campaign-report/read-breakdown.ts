@@ -11,7 +11,7 @@ import {
 } from './read-campaign.ts';
 import type { Breakdown, Counted, CountedGroup, Flow, Side } from './report.ts';
 
-/** Values that are groups of their own, on either side; what is no value always is one. */
+/** Values with the most recipients on either side, which are groups of their own on both; what is no value always is one. */
 export const MOST_GROUPS = 50;
 /** Attributes that an error names. */
 const MOST_NAMES = 20;
@@ -41,27 +41,24 @@ export async function readBreakdown(
   pathText: string,
 ): Promise<Breakdown | UnknownAttribute> {
   const largest = await readLargest(reader, question);
-  const types = [...largest.atSend.groups.values(), ...largest.today.groups.values()].map(({ type }) => type);
+  const types = [...largest.groups.values()].map(({ type }) => type);
   if (types.includes('absent') && types.every((type) => type === null || type === 'absent'))
     return { topLevel: await readTopLevel(reader, question, pathText) };
   return readGroups(reader, question, largest);
 }
 
-/** Groups by id: what is no value under its key, a value under the hash of its key. */
-interface LargestOf {
-  readonly groups: ReadonlyMap<string, Group>;
-  /** How many values there are beyond these. */
-  readonly more: number;
-}
-
 interface Largest {
-  readonly atSend: LargestOf;
-  readonly today: LargestOf;
+  /** Of both sides, by id: what is no value under its key, a value under the hash of its key. */
+  readonly groups: ReadonlyMap<string, Group>;
+  /** How many values there are on each side, beyond these as well. */
+  readonly values: { readonly atSend: number; readonly today: number };
 }
 
 /** Null can only be met within a list: a profile has no nulls of its own. */
 const SPECIAL = `['${GROUP_KEYS.noneYet}', '${GROUP_KEYS.deleted}', '${GROUP_KEYS.absent}', '${GROUP_KEYS.value}null']`;
 
+/** Of a SHA-256 in hex. */
+const HASH_LENGTH = 64;
 /** A value may be a megabyte, and is compared and joined many times: its hash stands for it. */
 const ID = `if(has(${SPECIAL}, key), key, hex(SHA256(key)))`;
 
@@ -155,15 +152,11 @@ async function readLargest(reader: CampaignReader, question: BreakdownQuestion):
      SETTINGS join_use_nulls = 0, short_circuit_function_evaluation = 'force_enable'`,
     { ...breakdownParameters(question), most: MOST_GROUPS },
   );
-  return { atSend: largestOf(rows, 'at_send'), today: largestOf(rows, 'today') };
-}
-
-function largestOf(rows: readonly Row[], side: string): LargestOf {
-  const own = rows.filter((row) => row.side === side);
-  const values = own.filter((row) => Number(row.is_special) === 0);
+  const valuesOf = (side: string): number =>
+    Number(rows.find((row) => row.side === side && Number(row.is_special) === 0)?.groups ?? 0);
   return {
-    groups: new Map(own.map((row) => [String(row.id), groupOf(String(row.key))])),
-    more: Number(values[0]?.groups ?? 0) - values.length,
+    groups: new Map(rows.map((row) => [String(row.id), groupOf(String(row.key))])),
+    values: { atSend: valuesOf('at_send'), today: valuesOf('today') },
   };
 }
 
@@ -175,7 +168,7 @@ const WHOLE_SET = 3;
 async function readGroups(
   reader: CampaignReader,
   question: BreakdownQuestion,
-  { atSend, today }: Largest,
+  { groups, values }: Largest,
 ): Promise<Breakdown> {
   const rows = await ask(
     reader,
@@ -184,24 +177,23 @@ async function readGroups(
      FROM
      (
        SELECT *,
-         if(has({thenIds:Array(String)}, then), then, '${GROUP_KEYS.others}') AS then_id,
-         if(has({todayIds:Array(String)}, today), today, '${GROUP_KEYS.others}') AS today_id
+         if(has({ids:Array(String)}, then), then, '${GROUP_KEYS.others}') AS then_id,
+         if(has({ids:Array(String)}, today), today, '${GROUP_KEYS.others}') AS today_id
        FROM (${joinedSql(question, ID)})
      ) AS m
      GROUP BY GROUPING SETS ((), (then_id), (today_id), (then_id, today_id))
      SETTINGS join_use_nulls = 0, short_circuit_function_evaluation = 'force_enable'`,
     {
       ...breakdownParameters(question),
-      thenIds: [...atSend.groups.keys()],
-      todayIds: [...today.groups.keys()],
+      ids: [...groups.keys()],
     },
   );
   const inSet = (set: number): Row[] => rows.filter((row) => Number(row.grouping_set) === set);
   return {
-    at_send: sideOf(inSet(AT_SEND_SET), 'then_id', atSend),
-    today: sideOf(inSet(TODAY_SET), 'today_id', today),
+    at_send: sideOf(inSet(AT_SEND_SET), 'then_id', { groups, values: values.atSend }),
+    today: sideOf(inSet(TODAY_SET), 'today_id', { groups, values: values.today }),
     flow: inSet(BOTH_SETS)
-      .map((row) => flowOf(row, { atSend, today }))
+      .map((row) => flowOf(row, groups))
       .sort(byRecipients),
     changed_recipients: Number(inSet(WHOLE_SET)[0]?.changed ?? 0),
   };
@@ -211,27 +203,32 @@ function counted(figures: Figures): Counted {
   return { figures, rates: ratesOf(figures) };
 }
 
-function sideOf(rows: readonly Row[], column: 'then_id' | 'today_id', largest: LargestOf): Side {
+function sideOf(
+  rows: readonly Row[],
+  column: 'then_id' | 'today_id',
+  { groups, values }: Pick<Largest, 'groups'> & { readonly values: number },
+): Side {
   const other = rows.find((row) => row[column] === GROUP_KEYS.others);
-  const groups = rows
-    .filter((row) => row !== other)
-    .map((row): CountedGroup => ({ ...groupWith(row[column], largest), ...counted(figuresIn(row)) }))
-    .sort((a, b) => b.figures.recipients - a.figures.recipients || compareGroups(a, b));
+  const shown = rows.filter((row) => row !== other);
+  // Ids of values are hashes, what is no value goes by its key, which is shorter.
+  const others = values - shown.filter((row) => String(row[column]).length === HASH_LENGTH).length;
   return {
-    groups,
-    others: other === undefined ? null : { groups: Math.max(1, largest.more), ...counted(figuresIn(other)) },
+    groups: shown
+      .map((row): CountedGroup => ({ ...groupWith(row[column], groups), ...counted(figuresIn(row)) }))
+      .sort((a, b) => b.figures.recipients - a.figures.recipients || compareGroups(a, b)),
+    others: other === undefined ? null : { groups: others, ...counted(figuresIn(other)) },
   };
 }
 
-function groupWith(id: Row[string] | undefined, { groups }: LargestOf): Group {
+function groupWith(id: Row[string] | undefined, groups: Largest['groups']): Group {
   return groups.get(String(id)) ?? OTHERS;
 }
 
-function flowOf(row: Row, { atSend, today }: Largest): Flow {
+function flowOf(row: Row, groups: Largest['groups']): Flow {
   const { recipients, messages } = figuresIn(row);
   return {
-    at_send: groupWith(row.then_id, atSend),
-    today: groupWith(row.today_id, today),
+    at_send: groupWith(row.then_id, groups),
+    today: groupWith(row.today_id, groups),
     recipients,
     messages,
   };

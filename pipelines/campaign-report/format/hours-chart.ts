@@ -14,6 +14,8 @@ const MOST_HOUR_BINS = 14 * 24;
 const WIDTH = 960;
 const LEFT = 64;
 const RIGHT = 12;
+/** About, of a text under the axis. */
+const MARK_WIDTH = 56;
 const PANEL_HEIGHT = 96;
 const PANEL_GAP = 34;
 const TOP = 22;
@@ -110,9 +112,11 @@ function panelSvg(bins: readonly Bin[], { name, title, x, top }: Panel): string 
     });
   const times = x.ticks(7);
   const format = x.tickFormat(7);
-  const marks = times.map(
-    (time) =>
-      `<text class="tick" x="${x(time).toFixed(1)}" y="${top + PANEL_HEIGHT + 14}" text-anchor="middle">${format(time)}</text>`,
-  );
+  // In the middle under its time, but within the picture.
+  const marks = times.map((time) => {
+    const anchor = x(time) > WIDTH - RIGHT - MARK_WIDTH / 2 ? 'end' : 'middle';
+    const at = anchor === 'end' ? WIDTH : x(time);
+    return `<text class="tick" x="${at.toFixed(1)}" y="${top + PANEL_HEIGHT + 14}" text-anchor="${anchor}">${format(time)}</text>`;
+  });
   return `<g class="${name}"><text class="title" x="${LEFT}" y="${top - 6}">${title}</text>${lines.join('')}<path class="area" d="${path}"/>${marks.join('')}</g>`;
 }

@@ -69,9 +69,9 @@ function pageOf(report: CampaignReport) {
 function cardsOf({ figures, rates }: Counted) {
   return [
     {
-      title: 'messages sent',
-      value: countText(figures.sent),
-      detail: `to ${countText(figures.recipients)} recipients`,
+      title: 'messages',
+      value: countText(figures.messages),
+      detail: `to ${countText(figures.recipients)} people; ${countText(figures.sent)} sent, ${countText(figures.dropped)} dropped`,
     },
     {
       title: 'delivered',

@@ -68,6 +68,7 @@ export const PAGE = `<!doctype html>
 <% } %><% } %></section>
 <% } %><% if (it.hours.rows.length > 0) { %><details>
 <summary>Hour by hour</summary>
+<div class="scroll">
 <table>
 <caption>Messages by the hour in which they were sent, everything else by the hour in which it happened.<% if (it.hours.more !== null) { %> <%= it.hours.more %><% } %></caption>
 <thead><tr><th class="left" scope="col">Hour</th><% for (const title of it.hours.columns) { %><th scope="col"><%= title %></th><% } %></tr></thead>
@@ -75,6 +76,7 @@ export const PAGE = `<!doctype html>
 <% for (const row of it.hours.rows) { %><tr><th scope="row"><%= row.hour %></th><% for (const value of row.values) { %><td><%= value %></td><% } %></tr>
 <% } %></tbody>
 </table>
+</div>
 </details>
 <% } %></main>
 <footer><p class="soft">Made at <%= it.generatedAt %> by <%= it.header.program %></p></footer>

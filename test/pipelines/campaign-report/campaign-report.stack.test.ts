@@ -355,6 +355,50 @@ describe('an attribute', () => {
     });
     expect(flow.reduce((sum, one) => sum + one.recipients, 0)).toBe(131);
   });
+
+  test('a value that is among the largest on one side is a group on the other side too', async () => {
+    // 0 to 49 have two recipients at the send, 50 to 99 have two today; all have one on the other side, as have 100 to 119.
+    const pairs = [
+      ...Array.from({ length: 120 }, (_, n) => [n, n]),
+      ...Array.from({ length: 50 }, (_, n) => [n, n + 50]),
+    ] as [number, number][];
+    await recipients(pairs.map(([n]) => `{"n":${n}}`));
+    await ledger.insert(
+      'profile_versions',
+      pairs.map(([, n], index) => ({
+        ...{ tenant_id: 't', user_id: `u${index}`, valid_from: time(START + 7_200_000), version: 2 },
+        ...{
+          deleted: false,
+          attributes: `{"n":${n}}`,
+          change_ids: ['c'],
+          recorded_at: time(START),
+          fold: '1',
+        },
+      })),
+    );
+    const { at_send, today, changed_recipients } = breakdownIn(await report(whole('t', 'c'), 'n'));
+    const byValue = ({ groups }: typeof today) =>
+      Object.fromEntries(groups.map(({ value, figures }) => [String(value), figures.recipients]));
+    const expected = (isLarge: (n: number) => boolean) =>
+      Object.fromEntries(Array.from({ length: 100 }, (_, n) => [String(n), isLarge(n) ? 2 : 1]));
+    expect(byValue(at_send)).toEqual(expected((n) => n < 50));
+    expect(byValue(today)).toEqual(expected((n) => n >= 50));
+    for (const side of [at_send, today])
+      expect(side.others).toMatchObject({ groups: 20, figures: { recipients: 20 } });
+    expect(changed_recipients).toBe(50);
+  });
+
+  test('of a long value its beginning and its hash stand there, and two with one beginning are two', async () => {
+    const long = 'x'.repeat(40_000);
+    await recipients(['a', 'b', 'b'].map((end) => JSON.stringify({ n: { deep: long + end } })));
+    const made = await report(whole('t', 'c'), 'n');
+    expectAsPublished(asJson(made.report));
+    const { groups } = breakdownIn(made).at_send;
+    expect(groups.map(({ figures }) => figures.recipients)).toEqual([2, 1]);
+    for (const { value } of groups) expect(value).toMatch(/^\{"deep":"x{991}… \(SHA-256 [0-9a-f]{16}…\)$/);
+    expect(new Set(groups.map(({ value }) => value)).size).toBe(2);
+    expect(JSON.stringify(made.report).length).toBeLessThan(30_000);
+  });
 });
 
 describe('ids', () => {
