@@ -12,7 +12,7 @@ export const PAGE = `<!doctype html>
 <body>
 <header>
 <h1><bdi><%= it.name %></bdi></h1>
-<p class="soft"><bdi><%= it.header.tenant_id %></bdi> / <bdi><%= it.header.campaign_id %></bdi><% if (it.header.campaign !== null) { %> · <%= it.header.campaign.channel %><% } %> · <%= it.range %> · times in UTC</p>
+<p class="soft"><bdi><%= it.header.tenant_id %></bdi> / <bdi><%= it.header.campaign_id %></bdi><% if (it.header.campaign !== null) { %> · <bdi><%= it.header.campaign.channel %></bdi><% } %> · <%= it.range %> · times in UTC</p>
 <% if (it.header.campaign !== null && it.header.campaign.subject !== null) { %><p>Subject: <bdi><%= it.header.campaign.subject %></bdi></p>
 <% } %><% if (it.partial !== null) { %><p class="warn" role="note"><%= it.partial %></p>
 <% } %></header>
