@@ -1,9 +1,9 @@
 /** From a user's messages, profile versions and campaigns to the records of a report. Pure: reads nothing, knows no clock. */
 import { emptyObject, isJsonObject, type JsonObject, parseJson } from '../profiles/fold/json-value.ts';
 import { mergePatchBetween } from '../profiles/fold/merge-patch.ts';
-import type { Message, ReportEvent } from './event-stage.ts';
+import type { Message, ReportEvent, StagedEvents } from './event-stage.ts';
 import { type ProfileAt, type ProfileHistory, profileAt } from './profile-timeline.ts';
-import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportedVersion, ReportRecord } from './report.ts';
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportedVersion, StreamedRecord } from './report.ts';
 
 export interface ReportCampaign {
   readonly name: string;
@@ -18,7 +18,7 @@ export interface AssembleOptions {
 
 type FoundVersion = Extract<ProfileAt, { status: 'found' }>['version'];
 
-/** Makes each record once it is asked for; of the versions that the records name it keeps count. */
+/** Makes each record once it is asked for; of the versions that the records and their entries name, as far as they were read, it keeps count. */
 export class Assembler {
   readonly #history: ProfileHistory;
   readonly #campaigns: AssembleOptions['campaigns'];
@@ -32,7 +32,7 @@ export class Assembler {
   }
 
   /** The next message's, in the order in which they were sent. */
-  record({ send, events }: Message): ReportRecord {
+  record({ send, delivery, feedback }: Message): StreamedRecord {
     const at = profileAt(this.#history, send.occurredAt);
     const attributes = this.#attributesOf(at);
     const campaign = this.#campaigns.get(send.campaignId);
@@ -48,14 +48,14 @@ export class Assembler {
         channel: send.channel,
         subject: campaign?.subject ?? null,
       },
-      delivery: events.filter(({ kind }) => kind === 'delivery').map((event) => this.#deliveryEntry(event)),
-      feedback: events.filter(({ kind }) => kind === 'feedback').map((event) => this.#feedbackEntry(event)),
+      delivery: entriesOf(delivery, (event) => this.#deliveryEntry(event)),
+      feedback: entriesOf(feedback, (event) => this.#feedbackEntry(event)),
       profile: this.#refOf(at),
       changed_since_previous: previous === null ? null : mergePatchBetween(previous, attributes),
     };
   }
 
-  /** Every version that the records so far name, once, oldest first. */
+  /** Every version that was named so far, once, oldest first. */
   namedVersions(): ReportedVersion[] {
     return [...this.#named.values()]
       .sort((a, b) => a.validFrom - b.validFrom)
@@ -114,6 +114,16 @@ export class Assembler {
       profile: this.#refAt(event.occurredAt),
     };
   }
+}
+
+/** Of a list a list, else each made when it is read. */
+function entriesOf<Entry>(events: StagedEvents, entryOf: (event: ReportEvent) => Entry): Iterable<Entry> {
+  if (Array.isArray(events)) return events.map(entryOf);
+  return {
+    *[Symbol.iterator]() {
+      for (const event of events) yield entryOf(event);
+    },
+  };
 }
 
 export function refOf(at: ProfileAt): ProfileRef {

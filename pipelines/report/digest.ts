@@ -1,7 +1,8 @@
 /** What tells whether two reports say the same: of records and profile versions, not of when they were made or from where. */
 import { createHash, type Hash } from 'node:crypto';
 import { canonicalJson, type JsonObject, type JsonValue } from '../profiles/fold/json-value.ts';
-import type { ProfileToday, ReportedVersion, ReportHeader, ReportRecord } from './report.ts';
+import { CANONICAL, recordPieces } from './record-pieces.ts';
+import type { ProfileToday, ReportedVersion, ReportHeader, StreamedRecord } from './report.ts';
 
 /**
  * SHA-256 of all records in their order, then all profile versions in theirs, each as canonical JSON (keys in order, no
@@ -10,21 +11,31 @@ import type { ProfileToday, ReportedVersion, ReportHeader, ReportRecord } from '
 export class ReportDigest {
   readonly #hash: Hash = createHash('sha256');
 
-  record(record: ReportRecord): void {
-    this.#line(record as unknown as JsonValue);
+  record(record: StreamedRecord): void {
+    this.recordText(recordPieces(record, CANONICAL));
+  }
+
+  /** A record by its canonical JSON, in pieces. */
+  recordText(pieces: Iterable<string>): void {
+    for (const _ of this.recordSteps(pieces));
+  }
+
+  /** The same, a piece a step: a record may be a long one. Nothing is taken but by the steps. */
+  *recordSteps(pieces: Iterable<string>): Generator<void> {
+    for (const piece of pieces) {
+      this.#hash.update(piece);
+      yield;
+    }
+    this.#hash.update('\n');
   }
 
   version(version: ReportedVersion): void {
-    this.#line(version as unknown as JsonValue);
+    this.#hash.update(`${canonicalJson(version as unknown as JsonValue)}\n`);
   }
 
   /** `sha256:` and 64 hex digits. May be asked once. */
   get text(): string {
     return `sha256:${this.#hash.digest('hex')}`;
-  }
-
-  #line(value: JsonValue): void {
-    this.#hash.update(`${canonicalJson(value)}\n`);
   }
 }
 

@@ -36,40 +36,54 @@ export interface ReportRange {
 /** What of a message must lie in the range: when it was sent, or any event of it. */
 export type RangeBy = 'send' | 'interaction';
 
-/** Everything that is known of a message. */
+/** Everything that is known of a message. Its events in order of `occurredAt`, each once. */
 export interface Message {
   /** The event that says when it was sent: the earliest SENT, else the earliest delivery event, else the earliest feedback. */
   readonly send: ReportEvent;
-  /** In order of `occurredAt`, each once. */
-  readonly events: readonly ReportEvent[];
+  readonly delivery: StagedEvents;
+  readonly feedback: StagedEvents;
+  /** Of both. */
+  readonly events: number;
 }
+
+/** A list, or, of a message with more than memory should hold, what reads them anew each time until the stage is disposed of. */
+export type StagedEvents = Iterable<ReportEvent>;
 
 /** 16 MiB of pages; what is beyond goes to the file. */
 const CACHE_KIB = 16_384;
+/** Of one message, in memory. */
+const MOST_HELD = 1000;
 
 const TABLES = `
   CREATE TABLE events (message TEXT, type TEXT, event TEXT, is_feedback INT, at INT, recorded INT, topic TEXT, partition INT,
     offset INT, rest TEXT);
   CREATE TABLE ordered (event INT);`;
 
-/** Of several copies of one event the first recorded counts; a message is where its send event says. */
+/**
+ * Of several copies of one event the first recorded counts; a message is where its send event says. Text compares as the
+ * bytes of UTF-8 do.
+ */
 const ORDER = `
   INSERT INTO ordered
   WITH copies AS (
-      SELECT rowid AS row, message, type, is_feedback, at,
+      SELECT rowid AS row, message, type, is_feedback, at, recorded, topic, partition, offset,
         row_number() OVER (PARTITION BY message, type, event ORDER BY recorded, topic, partition, offset) AS copy
       FROM events),
     dated AS (
-      SELECT row, message,
+      SELECT row, message, at, recorded, topic, partition, offset,
         coalesce(min(at) FILTER (WHERE NOT is_feedback AND type = 'SENT') OVER own,
           min(at) FILTER (WHERE NOT is_feedback) OVER own, min(at) OVER own) AS sent,
         max(at >= :from AND at < :to) OVER own AS is_met
       FROM copies WHERE copy = 1 WINDOW own AS (PARTITION BY message))
   SELECT row FROM dated
   WHERE CASE WHEN :by = 'interaction' THEN is_met ELSE sent >= :from AND sent < :to END
-  ORDER BY sent, message`;
+  ORDER BY sent, message, at, recorded, topic, partition, offset`;
+
+const READ = 'SELECT o.rowid AS place, e.* FROM ordered AS o JOIN events AS e ON e.rowid = o.event';
 
 interface Row {
+  /** Rises by one from event to event in the order of the report. */
+  place: number;
   message: string;
   type: string;
   event: string;
@@ -125,18 +139,34 @@ export class EventStage implements Disposable {
 
   /** By the time of the send, then by message id as the bytes of UTF-8 compare. May be called again. */
   *messages(): Generator<Message> {
-    let events: ReportEvent[] = [];
-    const rows = this.#database
-      .prepare('SELECT e.* FROM ordered AS o JOIN events AS e ON e.rowid = o.event ORDER BY o.rowid')
-      .iterate() as unknown as Iterable<Row>;
-    for (const row of rows) {
-      if (events.length > 0 && events[0]?.messageId !== row.message) {
-        yield messageOf(events);
-        events = [];
+    let gathered: Gathered | null = null;
+    for (const row of this.#rows(`${READ} ORDER BY o.rowid`)) {
+      if (gathered?.messageId !== row.message) {
+        if (gathered !== null) yield this.#message(gathered);
+        gathered = new Gathered(row);
       }
-      events.push(eventOf(row));
+      gathered.add(row);
     }
-    if (events.length > 0) yield messageOf(events);
+    if (gathered !== null) yield this.#message(gathered);
+  }
+
+  #message({ send, held, first, last }: Gathered): Message {
+    const of = (isFeedback: 0 | 1): StagedEvents =>
+      held?.filter(({ is_feedback }) => is_feedback === isFeedback).map(eventOf) ?? {
+        [Symbol.iterator]: () => this.#between(first, last, isFeedback),
+      };
+    return { send: eventOf(send), delivery: of(0), feedback: of(1), events: last - first + 1 };
+  }
+
+  *#between(first: number, last: number, isFeedback: 0 | 1): Generator<ReportEvent> {
+    const where = 'o.rowid BETWEEN :first AND :last AND e.is_feedback = :isFeedback';
+    const rows = this.#rows(`${READ} WHERE ${where} ORDER BY o.rowid`, { first, last, isFeedback });
+    for (const row of rows) yield eventOf(row);
+  }
+
+  /** By a statement of its own: several may be read side by side. */
+  #rows(query: string, values: Record<string, number> = {}): Iterable<Row> {
+    return this.#database.prepare(query).iterate(values) as unknown as Iterable<Row>;
   }
 
   [Symbol.dispose](): void {
@@ -159,25 +189,31 @@ function eventOf(row: Row): ReportEvent {
   };
 }
 
-function messageOf(events: ReportEvent[]): Message {
-  events.sort(compareOccurred);
-  const send =
-    events.find(({ kind, type }) => kind === 'delivery' && type === 'SENT') ??
-    events.find(({ kind }) => kind === 'delivery') ??
-    (events[0] as ReportEvent);
-  return { send, events };
+/** What is met of one message: its rows while there are few, and of any number where they begin and end. */
+class Gathered {
+  readonly messageId: string;
+  readonly first: number;
+  /** Null: too many. */
+  held: Row[] | null = [];
+  last: number;
+  send: Row;
+
+  constructor(row: Row) {
+    this.messageId = row.message;
+    this.first = row.place;
+    this.last = row.place;
+    this.send = row;
+  }
+
+  /** In their order. */
+  add(row: Row): void {
+    this.last = row.place;
+    if (sendRank(row) > sendRank(this.send)) this.send = row;
+    if (this.held !== null && this.held.push(row) > MOST_HELD) this.held = null;
+  }
 }
 
-function compareOccurred(a: ReportEvent, b: ReportEvent): number {
-  return (
-    a.occurredAt - b.occurredAt ||
-    a.recordedAt - b.recordedAt ||
-    compareText(a.topicId, b.topicId) ||
-    a.partition - b.partition ||
-    a.offset - b.offset
-  );
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** The highest says when a message was sent, of several the first. */
+function sendRank({ is_feedback, type }: Row): number {
+  return is_feedback === 1 ? 0 : type === 'SENT' ? 2 : 1;
 }

@@ -64,7 +64,7 @@ export function registerReportCommand(program: Command): void {
     .option('--out <file>', 'write it to this file instead of standard output');
   withSourceOptions(rerun).action(
     withConfig(async (context, file: string, options: RerunOptions): Promise<ExitCode> => {
-      const { rerunReport } = await import('./rerun-command.ts');
+      const { rerunReport } = await import('./rerun/rerun-command.ts');
       return rerunReport(context, file, options);
     }),
   );

@@ -4,6 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
+import { inPieces } from '../common/pieces.ts';
 import type { ReportDocument } from './report.ts';
 
 /** Yields text, piece by piece. */
@@ -40,14 +41,14 @@ export function withOutputOptions(command: Command): Command {
 /** A file appears whole under its name or not at all. */
 export async function writeOut(chunks: Iterable<string>, out: string | undefined): Promise<void> {
   if (out === undefined) {
-    for (const chunk of chunks) {
-      if (!process.stdout.write(chunk)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+    for (const piece of inPieces(chunks)) {
+      if (!process.stdout.write(piece)) await new Promise((resolve) => process.stdout.once('drain', resolve));
     }
     return;
   }
   const unfinished = `${out}.${process.pid}.part`;
   try {
-    await pipeline(Readable.from(chunks), createWriteStream(unfinished, { flags: 'wx' }));
+    await pipeline(Readable.from(inPieces(chunks)), createWriteStream(unfinished, { flags: 'wx' }));
     await rename(unfinished, out);
   } catch (error) {
     await rm(unfinished, { force: true });

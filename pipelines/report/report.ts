@@ -49,6 +49,12 @@ export interface ReportRecord {
   readonly changed_since_previous: JsonObject | null;
 }
 
+/** A record whose entries are made as they are read: there may be more of them than memory holds. May be read again. */
+export interface StreamedRecord extends Omit<ReportRecord, 'delivery' | 'feedback'> {
+  readonly delivery: Iterable<DeliveryEntry>;
+  readonly feedback: Iterable<FeedbackEntry>;
+}
+
 export interface ReportedVersion {
   readonly version: number;
   readonly valid_from: string;
@@ -135,7 +141,7 @@ export interface ReportDocument extends Disposable {
   readonly versions: readonly ReportedVersion[];
   readonly today: ProfileToday;
   /** In their order; may be asked again. */
-  records(): Iterable<ReportRecord>;
+  records(): Iterable<StreamedRecord>;
 }
 
 export interface UserReport {
@@ -145,7 +151,16 @@ export interface UserReport {
   readonly profile_today: ProfileToday;
 }
 
+export function wholeRecord(record: StreamedRecord): ReportRecord {
+  return { ...record, delivery: [...record.delivery], feedback: [...record.feedback] };
+}
+
 /** All of it at once. */
 export function wholeReport({ header, versions, today, records }: ReportDocument): UserReport {
-  return { report: header, records: [...records()], profile_versions: versions, profile_today: today };
+  return {
+    report: header,
+    records: Array.from(records(), wholeRecord),
+    profile_versions: versions,
+    profile_today: today,
+  };
 }

@@ -21,13 +21,14 @@ import { type ColdRows, readCold } from './read-cold.ts';
 import { localHistory, readBase, wholeHistory } from './read-history.ts';
 import { type PipelinePositions, readPositions } from './read-progress.ts';
 import { type RawRows, rangesBehind, readHeads, readRaw, type Wanted } from './read-raw.ts';
+import { CANONICAL, recordPieces } from './record-pieces.ts';
 import type {
   ProfileToday,
   RecordedBy,
   ReportDocument,
   ReportHeader,
-  ReportRecord,
   ReportSources,
+  StreamedRecord,
 } from './report.ts';
 import { profileChange, reportDefinition, reportEvent } from './report-rows.ts';
 
@@ -254,26 +255,28 @@ interface Made {
   readonly campaigns: ReadonlyMap<string, ReportCampaign>;
 }
 
-function* recordsOf({ stage, history, campaigns }: Made): Generator<ReportRecord> {
+function* recordsOf({ stage, history, campaigns }: Made): Generator<StreamedRecord> {
   const assembler = new Assembler({ history, campaigns });
   for (const message of stage.messages()) yield assembler.record(message);
 }
 
 /** A process that serves others as well is not held up for longer than so many take. */
-const MESSAGES_AT_ONCE = 200;
+const PIECES_AT_ONCE = 200;
 
 /** What stands in the header of all records: they are made once for it, and once more when they are read. */
 async function summarize({ stage, history, campaigns }: Made, now: number, signal: AbortSignal | undefined) {
   const assembler = new Assembler({ history, campaigns });
   const digest = new ReportDigest();
-  let [records, events] = [0, 0];
+  let [records, events, pieces] = [0, 0, 0];
   for (const message of stage.messages()) {
-    digest.record(assembler.record(message));
     records += 1;
-    events += message.events.length;
-    if (records % MESSAGES_AT_ONCE > 0) continue;
-    await nextTurn();
-    signal?.throwIfAborted();
+    events += message.events;
+    for (const _ of digest.recordSteps(recordPieces(assembler.record(message), CANONICAL))) {
+      pieces += 1;
+      if (pieces % PIECES_AT_ONCE > 0) continue;
+      await nextTurn();
+      signal?.throwIfAborted();
+    }
   }
   const versions = assembler.namedVersions();
   for (const version of versions) digest.version(version);

@@ -65,6 +65,11 @@ const CHANGES: readonly (readonly [number, string])[] = [
   [0.9, '{"trial_ends":null,"loyalty":{"tier":"gold","points":2410}}'],
 ];
 
+/** One whose records are all there. */
+export interface WholeDocument extends ReportDocument {
+  records(): readonly ReportRecord[];
+}
+
 export interface MadeDocument {
   readonly records: number;
   /** Days from the first send to the last. */
@@ -73,11 +78,7 @@ export interface MadeDocument {
   readonly extraVersions?: number;
 }
 
-export function shopDocument({
-  records: count,
-  days = 150,
-  extraVersions = 0,
-}: MadeDocument): ReportDocument {
+export function shopDocument({ records: count, days = 150, extraVersions = 0 }: MadeDocument): WholeDocument {
   const random = randomFrom(7);
   const span = days * DAY;
   const history = historyOf(span, extraVersions);
@@ -243,7 +244,7 @@ export function refOf({ version, valid_from }: ReportedVersion): ProfileRef {
 export function documentOf(
   records: readonly ReportRecord[],
   versions: readonly ReportedVersion[],
-): ReportDocument {
+): WholeDocument {
   const last = versions.at(-1);
   return {
     header: {
@@ -290,6 +291,30 @@ export function documentOf(
         ? { status: 'none_yet', version: null, valid_from: null, attributes: null }
         : { ...refOf(last), attributes: last.attributes },
     records: () => records,
+    [Symbol.dispose]: () => {},
+  };
+}
+
+/** The same with entries that are there only while they are read. `onEntry` is told of each, `onRead` when a list is begun. */
+export function streamed(
+  document: WholeDocument,
+  { onRead = () => {}, onEntry = () => {} }: { onRead?: () => void; onEntry?: () => void } = {},
+): ReportDocument {
+  const once = <Entry>(entries: readonly Entry[]): Iterable<Entry> => ({
+    *[Symbol.iterator]() {
+      onRead();
+      for (const entry of entries) {
+        onEntry();
+        yield entry;
+      }
+    },
+  });
+  return {
+    ...document,
+    *records() {
+      for (const record of document.records())
+        yield { ...record, delivery: once(record.delivery), feedback: once(record.feedback) };
+    },
     [Symbol.dispose]: () => {},
   };
 }

@@ -43,8 +43,14 @@ function withoutTrailingZeros(digits: string): string {
 }
 
 function keepDigits(_key: string, value: unknown, context: { readonly source?: string }): unknown {
-  if (typeof value !== 'number' || context.source === undefined) return value;
-  return decimal(context.source) === decimal(String(value)) ? value : new RawNumber(context.source);
+  return typeof value === 'number' && context.source !== undefined ? parseNumber(context.source) : value;
+}
+
+/** @param source a number as JSON writes it */
+export function parseNumber(source: string): number | RawNumber {
+  const value = Number(source);
+  if (!maybeBeyondDouble.test(source)) return value;
+  return decimal(source) === decimal(String(value)) ? value : new RawNumber(source);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { formulaSafe } from '../../common/formula-safe.ts';
 import { canonicalJson, type JsonValue } from '../../profiles/fold/json-value.ts';
-import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, ReportRecord } from '../report.ts';
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, StreamedRecord } from '../report.ts';
 
 export const CSV_COLUMNS = [
   'tenant_id',
@@ -43,10 +43,12 @@ export function* formatCsv(report: ReportDocument): Generator<string> {
   );
   let rows: Cell[][] = [[...CSV_COLUMNS]];
   for (const record of report.records()) {
-    for (const row of rowsOf(record, report, profiles)) rows.push(row);
-    if (rows.length < LINES_AT_ONCE) continue;
-    yield lines(rows);
-    rows = [];
+    for (const row of rowsOf(record, report, profiles)) {
+      rows.push(row);
+      if (rows.length < LINES_AT_ONCE) continue;
+      yield lines(rows);
+      rows = [];
+    }
   }
   if (rows.length > 0) yield lines(rows);
 }
@@ -59,7 +61,7 @@ function lines(rows: readonly (readonly Cell[])[]): string {
 }
 
 function* rowsOf(
-  record: ReportRecord,
+  record: StreamedRecord,
   { header }: ReportDocument,
   profiles: ReadonlyMap<string, string>,
 ): Generator<Cell[]> {

@@ -1,10 +1,11 @@
 /**
  * The report as one page that a person reads: it brings its own style and script, fetches nothing, and shows its records
- * without the script as well. Goes over the records twice, first for the picture and the filters; holds one at a time.
+ * without the script as well. Goes over the records twice, first for the picture and the filters; holds some
+ * entries of one at a time.
  */
 import type { ProfileRef, ReportDocument, ReportHeader } from '../report.ts';
 import { ProfileRows } from './html/profile-rows.ts';
-import { recordView } from './html/record-view.ts';
+import { recordHtml } from './html/record-view.ts';
 import { Survey } from './html/survey.ts';
 import { POLICY, render, SCRIPT, STYLE } from './html/templates.ts';
 import { timelineView } from './html/timeline.ts';
@@ -54,7 +55,7 @@ function* records(report: ReportDocument, { survey, rows }: Known): Generator<st
     const own = monthText(record.sent_at);
     if (own !== month) yield `${month === null ? '' : '</div>\n'}<div class="month"><h3>${own}</h3>\n`;
     month = own;
-    yield render('record', recordView(record, { number, survey, rows, previous }));
+    yield* recordHtml(record, { number, survey, rows, previous });
     previous = record.profile;
   }
   yield month === null ? '<p class="none">No message lies in this range.</p>\n' : '</div>\n';

@@ -3,8 +3,11 @@ import { colors } from '../../common/colors.ts';
 import { printable } from '../../common/printable.ts';
 import { textTable } from '../../common/text-table.ts';
 import { canonicalJson } from '../../profiles/fold/json-value.ts';
-import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, ReportRecord } from '../report.ts';
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportDocument, StreamedRecord } from '../report.ts';
 import { notesOf } from '../report-notes.ts';
+
+/** Of one message, in one cell. */
+const MOST_ENTRIES = 20;
 
 function minute(time: string): string {
   return `${time.slice(0, 10)} ${time.slice(11, 16)}`;
@@ -25,7 +28,7 @@ function delay(from: string, to: string): string {
   return `${sign}${Math.round(distance / 86_400)} d`;
 }
 
-function entryLine(record: ReportRecord, entry: DeliveryEntry | FeedbackEntry): string {
+function entryLine(record: StreamedRecord, entry: DeliveryEntry | FeedbackEntry): string {
   const machine = 'is_machine' in entry && entry.is_machine ? colors.dim(' by a machine') : '';
   const detail = 'link' in entry ? entry.link : entry.reason;
   const profile =
@@ -36,15 +39,26 @@ function entryLine(record: ReportRecord, entry: DeliveryEntry | FeedbackEntry): 
   return detail === null ? what : `${what} ${colors.dim(printable(detail))}`;
 }
 
-function recordRow(record: ReportRecord): string[] {
+function entryLines(record: StreamedRecord, entries: Iterable<DeliveryEntry | FeedbackEntry>): string {
+  const lines: string[] = [];
+  let count = 0;
+  for (const entry of entries) {
+    count += 1;
+    if (count <= MOST_ENTRIES) lines.push(entryLine(record, entry));
+  }
+  if (count > MOST_ENTRIES) lines.push(colors.dim(`and ${count - MOST_ENTRIES} more`));
+  return lines.join('\n');
+}
+
+function recordRow(record: StreamedRecord): string[] {
   const changed = record.changed_since_previous;
   const difference =
     changed === null || Object.keys(changed).length === 0 ? '' : printable(canonicalJson(changed));
   return [
     minute(record.sent_at),
     `${colors.bold(printable(record.campaign.name ?? record.campaign.campaign_id))}\n${colors.dim(record.campaign.channel.toLowerCase())}`,
-    record.delivery.map((entry) => entryLine(record, entry)).join('\n'),
-    record.feedback.map((entry) => entryLine(record, entry)).join('\n'),
+    entryLines(record, record.delivery),
+    entryLines(record, record.feedback),
     colors.cyan(profileName(record.profile)),
     difference,
   ];

@@ -2,9 +2,9 @@
 import { Readable } from 'node:stream';
 import { blobFault } from '../../archive/blob-fault.ts';
 import type { ArchivePlace } from '../../archive/listing.ts';
+import { inPieces } from '../../common/pieces.ts';
 import type { FormatName } from '../../report/report-output.ts';
 import { contentTypeOf } from '../formats.ts';
-import { inPieces } from '../pieces.ts';
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
 const BLOCKS_AT_ONCE = 2;

@@ -1,6 +1,7 @@
 /** GET /v1/users/{user}/report: the answer at once, for users without many events. */
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { inPieces } from '../../common/pieces.ts';
 import { FORMATS } from '../../report/report-output.ts';
 import { makeUserReport, type UserReportResult } from '../../report/user-report.ts';
 import { principalOf, type Service } from '../app.ts';
@@ -10,7 +11,6 @@ import type { AtOnce } from '../at-once.ts';
 import { assertScope, tenantOf } from '../auth/principal.ts';
 import { reportHeaders } from '../formats.ts';
 import { ROUTE_SCHEMAS } from '../open-api/open-api.ts';
-import { inPieces } from '../pieces.ts';
 import { problemOf } from '../problem-of.ts';
 import { notFound } from '../problems.ts';
 import { ClientGone, requestSignal, untilAborted } from '../request-signal.ts';

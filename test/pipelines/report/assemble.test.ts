@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { foldProfile, type ProfileChange } from '../../../pipelines/profiles/fold/fold-profile.ts';
 import { Assembler } from '../../../pipelines/report/assemble.ts';
 import { EventStage, type RangeBy, type ReportEvent } from '../../../pipelines/report/event-stage.ts';
+import { wholeRecord } from '../../../pipelines/report/report.ts';
 
 let nextOffset = 0;
 function event(part: Partial<ReportEvent> & Pick<ReportEvent, 'type' | 'occurredAt'>): ReportEvent {
@@ -60,11 +61,39 @@ function reportOf(
     history: { versions: foldProfile(changes), knownFrom: null },
     campaigns,
   });
-  const records = Array.from(stage.messages(), (message) => assembler.record(message));
+  const records = Array.from(stage.messages(), (message) => wholeRecord(assembler.record(message)));
   return { records, profile_versions: assembler.namedVersions() };
 }
 
 describe('the records of a report', () => {
+  test('a message with more events than are held in memory has all of them, in order, each once', () => {
+    const at = (index: number) => 10_000 + ((index * 7919) % 5000);
+    const opened = Array.from({ length: 5000 }, (_, index) =>
+      event({ type: 'OPENED', occurredAt: at(index) }),
+    );
+    const sent = event({ type: 'SENT', occurredAt: 14_000, variant: 'B' });
+    const delivered = event({ type: 'DELIVERED', occurredAt: 14_000 });
+    const other = event({ type: 'SENT', occurredAt: 20_000, messageId: 'm2' });
+    const copies = opened.slice(0, 100).map((one) => ({ ...one, offset: one.offset + 1_000_000 }));
+    const changes = [change(1, 'SNAPSHOT', '{"plan":"free"}'), change(12_000, 'PATCH', '{"plan":"pro"}')];
+    const { records, profile_versions } = reportOf([...opened, other, sent, delivered, ...copies], changes);
+    expect(records.map(({ message_id, sent_at }) => [message_id, Date.parse(sent_at)])).toEqual([
+      ['m1', 14_000],
+      ['m2', 20_000],
+    ]);
+    const [first] = records;
+    expect(first).toMatchObject({ variant: 'B', profile: { version: 2 } });
+    expect(first?.delivery.map(({ type }) => type)).toEqual(['SENT', 'DELIVERED']);
+    expect(
+      first?.feedback.map((entry) => [entry.event_id, Date.parse(entry.occurred_at), entry.profile.version]),
+    ).toEqual(
+      [...opened]
+        .sort((a, b) => a.occurredAt - b.occurredAt || a.offset - b.offset)
+        .map(({ eventId, occurredAt }) => [eventId, occurredAt, occurredAt < 12_000 ? 1 : 2]),
+    );
+    expect(profile_versions).toHaveLength(2);
+  });
+
   test('a version is valid from its own instant, to the millisecond before the next', () => {
     const changes = [change(1000, 'SNAPSHOT', '{"plan":"free"}'), change(2000, 'PATCH', '{"plan":"pro"}')];
     const versionAt = (instant: number) =>

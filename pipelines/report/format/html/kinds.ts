@@ -1,5 +1,5 @@
 /** What an interaction is on the page: the mark that stands for it, and the name under which the filter finds it. */
-import type { DeliveryEntry, FeedbackEntry, ReportRecord } from '../../report.ts';
+import type { DeliveryEntry, FeedbackEntry, StreamedRecord } from '../../report.ts';
 import { typeText } from './words.ts';
 
 /** In the order in which marks are drawn: what matters more lies above. */
@@ -58,29 +58,45 @@ export interface Kind {
   readonly mark: Mark | null;
 }
 
-/** What came of a message, each kind once, in the order of their first time; what a later state makes plain is left out. */
-export function kindsOf({ delivery, feedback }: ReportRecord): Kind[] {
-  const kinds = new Map<string, Kind>();
-  const add = (kind: Omit<Kind, 'count'>): void => {
-    const key = `${kind.group} ${kind.text}`;
-    kinds.set(key, { ...kind, count: (kinds.get(key)?.count ?? 0) + 1 });
-  };
-  const hasEnded = delivery.some(({ type }) => !['QUEUED', 'SENT'].includes(type));
-  for (const entry of delivery) {
-    if (entry.type === 'QUEUED' && delivery.length > 1) continue;
-    if (entry.type === 'SENT' && hasEnded) continue;
-    add({ group: 'delivery', text: typeText(entry.type), mark: deliveryMark(entry) });
+/** What came of a message, in few words. */
+export interface Outcome {
+  /** Each once, in the order of their first time; what a later state makes plain is left out. */
+  readonly kinds: readonly Kind[];
+  /** What was queued and dropped, or only heard of, was not, as far as the report knows. */
+  readonly isSent: boolean;
+  /** Reactions of persons. */
+  readonly reactions: number;
+  /** Where all deliveries name the same. */
+  readonly provider: string | null;
+}
+
+/** Reads its entries once. */
+export function outcomeOf({ delivery, feedback }: Pick<StreamedRecord, 'delivery' | 'feedback'>): Outcome {
+  const types = new Map<string, number>();
+  const providers = new Set<string | null>();
+  let deliveries = 0;
+  for (const { type, provider } of delivery) {
+    types.set(type, (types.get(type) ?? 0) + 1);
+    if (providers.size < 2) providers.add(provider);
+    deliveries += 1;
   }
-  for (const entry of feedback)
-    add({ group: 'reaction', text: typeText(entry.type, entry.is_machine), mark: feedbackMark(entry) });
-  return [...kinds.values()];
-}
-
-/** What was queued and dropped, or only heard of, was not, as far as the report knows. */
-export function isSent({ delivery }: ReportRecord): boolean {
-  return delivery.some(({ type }) => type === 'SENT');
-}
-
-export function hasPersonReacted({ feedback }: ReportRecord): boolean {
-  return feedback.some(({ is_machine }) => !is_machine);
+  const kinds = new Map<string, Kind>();
+  const add = (kind: Kind): void => {
+    const key = `${kind.group} ${kind.text}`;
+    kinds.set(key, { ...kind, count: (kinds.get(key)?.count ?? 0) + kind.count });
+  };
+  const hasEnded = [...types.keys()].some((type) => !['QUEUED', 'SENT'].includes(type));
+  for (const [type, count] of types) {
+    if (type === 'QUEUED' && deliveries > 1) continue;
+    if (type === 'SENT' && hasEnded) continue;
+    add({ group: 'delivery', text: typeText(type), mark: deliveryMark({ type }), count });
+  }
+  let reactions = 0;
+  for (const entry of feedback) {
+    const { type, is_machine: isMachine } = entry;
+    if (!isMachine) reactions += 1;
+    add({ group: 'reaction', text: typeText(type, isMachine), mark: feedbackMark(entry), count: 1 });
+  }
+  const [provider = null] = providers.size === 1 ? providers : [];
+  return { kinds: [...kinds.values()], isSent: types.has('SENT'), reactions, provider };
 }

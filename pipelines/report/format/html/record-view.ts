@@ -1,9 +1,10 @@
-/** One record as record.eta prints it. */
-import type { DeliveryEntry, FeedbackEntry, ProfileRef, ReportRecord } from '../../report.ts';
-import { deliveryMark, feedbackMark, kindsOf } from './kinds.ts';
+/** One record as record.eta prints it, with its entries as entries.eta does, some at a time. */
+import type { DeliveryEntry, FeedbackEntry, ProfileRef, StreamedRecord } from '../../report.ts';
+import { deliveryMark, feedbackMark, outcomeOf } from './kinds.ts';
 import { changesBetween, type ProfileChange, type ProfileRows } from './profile-rows.ts';
 import { webAddress } from './shown-text.ts';
 import type { Survey } from './survey.ts';
+import { render } from './templates.ts';
 import {
   channelText,
   delayText,
@@ -20,6 +21,8 @@ import {
 const CHANGES_BESIDE = 4;
 /** In the line of a record that is closed. */
 const KEYS_IN_LINE = 3;
+/** A piece of text. */
+const ENTRIES_AT_ONCE = 200;
 
 export interface RecordPlace {
   /** From 1. */
@@ -30,16 +33,32 @@ export interface RecordPlace {
   readonly previous: ProfileRef | null;
 }
 
-export function recordView(record: ReportRecord, { number, survey, rows, previous }: RecordPlace) {
+/** Text, in one piece unless there are many entries. */
+export function* recordHtml(record: StreamedRecord, place: RecordPlace): Generator<string> {
+  const { provider, ...view } = recordView(record, place);
+  let text = render('record', view);
+  let entries: EntryView[] = [];
+  for (const entry of entriesOf(record, { rows: place.rows, provider })) {
+    entries.push(entry);
+    if (entries.length < ENTRIES_AT_ONCE) continue;
+    yield text + render('entries', { entries });
+    text = '';
+    entries = [];
+  }
+  yield text + render('entries', { entries }) + render('record-end', view);
+}
+
+function recordView(record: StreamedRecord, { number, survey, rows, previous }: RecordPlace) {
   const { campaign, profile } = record;
-  const provider = onlyProvider(record);
+  const outcome = outcomeOf(record);
+  const { provider } = outcome;
   const changes = previous === null ? null : changesBetween(rows.at(previous), rows.at(profile));
   const hasOtherProfile = previous !== null && !isSameProfile(previous, profile);
   return {
     number,
     campaign: survey.campaignOf(record),
     channel: survey.channelOf(record),
-    kinds: survey.kindsOf(record).join(' '),
+    kinds: survey.kindsOf(outcome).join(' '),
     profile: profileView(profile, rows),
     sentAt: record.sent_at,
     day: weekdayText(record.sent_at),
@@ -47,7 +66,7 @@ export function recordView(record: ReportRecord, { number, survey, rows, previou
     name: campaign.name ?? campaign.campaign_id,
     subject: campaign.subject,
     channelName: channelText(campaign.channel),
-    outcome: kindsOf(record).map(({ text, count, mark, group }) => ({
+    outcome: outcome.kinds.map(({ text, count, mark, group }) => ({
       text: count === 1 ? text : `${text} × ${numberText(count)}`,
       mark,
       group,
@@ -61,17 +80,9 @@ export function recordView(record: ReportRecord, { number, survey, rows, previou
       ...(record.variant === null ? [] : [{ name: 'Variant', text: record.variant }]),
       ...(provider === null ? [] : [{ name: 'Provider', text: provider }]),
     ],
-    entries: entriesOf(record, { rows, provider }),
+    /** Said once where all deliveries name the same. */
+    provider,
   };
-}
-
-export type RecordView = ReturnType<typeof recordView>;
-
-/** Said once where all deliveries name the same. */
-function onlyProvider({ delivery }: ReportRecord): string | null {
-  const providers = new Set(delivery.map(({ provider }) => provider));
-  const [only = null] = providers;
-  return providers.size === 1 ? only : null;
 }
 
 interface EntryContext {
@@ -80,34 +91,47 @@ interface EntryContext {
   readonly provider: string | null;
 }
 
-function entriesOf(record: ReportRecord, { rows, provider }: EntryContext) {
-  const deliveries = record.delivery.map((entry) => ({
-    at: entry.occurred_at,
-    label: typeText(entry.type),
-    mark: deliveryMark(entry),
-    isMachine: false,
-    facts: facts({ reason: entry.reason, provider: entry.provider === provider ? null : entry.provider }),
-    ...when(record, entry),
-    profile: otherProfile(record, entry, rows),
-  }));
-  const feedback = record.feedback.map((entry) => ({
-    at: entry.occurred_at,
-    label: typeText(entry.type),
-    mark: feedbackMark(entry),
-    isMachine: entry.is_machine,
-    facts: facts({
-      link: entry.link,
-      value: entry.value === null ? null : String(entry.value),
-      with: entry.user_agent,
-    }),
-    ...when(record, entry),
-    profile: otherProfile(record, entry, rows),
-  }));
-  // A delivery and a reaction at one instant: the delivery came first. Sorting leaves equal ones in their order.
-  return [...deliveries, ...feedback].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+/** A delivery and a reaction at one instant: the delivery came first. */
+function* entriesOf(record: StreamedRecord, context: EntryContext): Generator<EntryView> {
+  const feedback = record.feedback[Symbol.iterator]();
+  let reaction = feedback.next();
+  for (const entry of record.delivery) {
+    for (
+      ;
+      reaction.done !== true && reaction.value.occurred_at < entry.occurred_at;
+      reaction = feedback.next()
+    )
+      yield entryView(record, reaction.value, context);
+    yield entryView(record, entry, context);
+  }
+  for (; reaction.done !== true; reaction = feedback.next()) yield entryView(record, reaction.value, context);
 }
 
-function when({ sent_at }: ReportRecord, { occurred_at }: DeliveryEntry | FeedbackEntry) {
+type EntryView = ReturnType<typeof entryView>;
+
+function entryView(
+  record: StreamedRecord,
+  entry: DeliveryEntry | FeedbackEntry,
+  { rows, provider }: EntryContext,
+) {
+  const isFeedback = 'link' in entry;
+  return {
+    label: typeText(entry.type),
+    mark: isFeedback ? feedbackMark(entry) : deliveryMark(entry),
+    isMachine: isFeedback && entry.is_machine,
+    facts: isFeedback
+      ? facts({
+          link: entry.link,
+          value: entry.value === null ? null : String(entry.value),
+          with: entry.user_agent,
+        })
+      : facts({ reason: entry.reason, provider: entry.provider === provider ? null : entry.provider }),
+    ...when(record, entry),
+    profile: otherProfile(record, entry, rows),
+  };
+}
+
+function when({ sent_at }: StreamedRecord, { occurred_at }: DeliveryEntry | FeedbackEntry) {
   return {
     exact: exactTime(occurred_at),
     delay: occurred_at === sent_at ? null : delayText(sent_at, occurred_at),
@@ -122,7 +146,7 @@ function facts(values: Readonly<Record<string, string | null>>) {
 }
 
 /** The profile of an interaction that is not the one of the send, and what had changed between the two. */
-function otherProfile(record: ReportRecord, entry: DeliveryEntry | FeedbackEntry, rows: ProfileRows) {
+function otherProfile(record: StreamedRecord, entry: DeliveryEntry | FeedbackEntry, rows: ProfileRows) {
   if (isSameProfile(record.profile, entry.profile)) return null;
   const changes = changesBetween(rows.at(record.profile), rows.at(entry.profile));
   return {

@@ -1,14 +1,13 @@
 /** The first pass over the records: what the picture and the filters show of all of them. It keeps counts, no record. */
-import type { ReportRecord } from '../../report.ts';
+import type { StreamedRecord } from '../../report.ts';
 import {
   deliveryMark,
   feedbackMark,
-  hasPersonReacted,
-  isSent,
   type Kind,
-  kindsOf,
   type Mark,
   NO_REACTION,
+  type Outcome,
+  outcomeOf,
 } from './kinds.ts';
 import { joined, type Outside, TimeBins } from './time-bins.ts';
 
@@ -49,36 +48,33 @@ export class Survey {
   /** Of the messages, those that have a SENT event. */
   sent = 0;
 
-  add(record: ReportRecord): void {
+  add(record: StreamedRecord): void {
+    const outcome = outcomeOf(record);
+    const { kinds, isSent, reactions } = outcome;
     this.count += 1;
-    if (isSent(record)) this.sent += 1;
-    const index = this.#addCampaign(record);
-    const isReactedTo = hasPersonReacted(record);
+    if (isSent) this.sent += 1;
+    const index = this.#addCampaign(record, outcome);
     choose(this.#channels, { group: 'delivery', text: record.campaign.channel });
-    for (const kind of kindsOf(record)) choose(this.#kinds, kind);
-    if (!isReactedTo) choose(this.#kinds, { group: 'reaction', text: NO_REACTION });
-    this.bins.add(
-      seriesOf(index, isSent(record) ? 'sent' : 'unsent'),
-      Date.parse(record.sent_at),
-      this.count,
-    );
+    for (const kind of kinds) choose(this.#kinds, kind);
+    if (reactions === 0) choose(this.#kinds, { group: 'reaction', text: NO_REACTION });
+    this.bins.add(seriesOf(index, isSent ? 'sent' : 'unsent'), Date.parse(record.sent_at), this.count);
     for (const entry of record.delivery) this.#addMark(index, deliveryMark(entry), entry.occurred_at);
     for (const entry of record.feedback) this.#addMark(index, feedbackMark(entry), entry.occurred_at);
   }
 
-  campaignOf({ campaign }: ReportRecord): number {
+  campaignOf({ campaign }: StreamedRecord): number {
     return this.#campaignIndex.get(campaign.campaign_id) ?? 0;
   }
 
-  channelOf({ campaign }: ReportRecord): number {
+  channelOf({ campaign }: StreamedRecord): number {
     return this.#channels.get(keyOf({ group: 'delivery', text: campaign.channel }))?.index ?? 0;
   }
 
-  kindsOf(record: ReportRecord): number[] {
-    const kinds: readonly Pick<Kind, 'group' | 'text'>[] = hasPersonReacted(record)
-      ? kindsOf(record)
-      : [...kindsOf(record), { group: 'reaction', text: NO_REACTION }];
-    return kinds.flatMap((kind) => this.#kinds.get(keyOf(kind))?.index ?? []);
+  /** Under which a message is found. */
+  kindsOf({ kinds, reactions }: Outcome): number[] {
+    const own: readonly Pick<Kind, 'group' | 'text'>[] =
+      reactions > 0 ? kinds : [...kinds, { group: 'reaction', text: NO_REACTION }];
+    return own.flatMap((kind) => this.#kinds.get(keyOf(kind))?.index ?? []);
   }
 
   /** Most frequent first. */
@@ -100,16 +96,15 @@ export class Survey {
     };
   }
 
-  #addCampaign(record: ReportRecord): number {
-    const { campaign, feedback } = record;
+  #addCampaign({ campaign }: StreamedRecord, { isSent, reactions }: Outcome): number {
     const { campaign_id: id, name, channel } = campaign;
     const index = this.#campaignIndex.get(id) ?? this.campaigns.length;
     this.#campaignIndex.set(id, index);
     const known = this.campaigns[index] ?? { id, name, channel, messages: 0, sent: 0, reactions: 0 };
     this.campaigns[index] = known;
     known.messages += 1;
-    if (isSent(record)) known.sent += 1;
-    known.reactions += feedback.filter(({ is_machine }) => !is_machine).length;
+    if (isSent) known.sent += 1;
+    known.reactions += reactions;
     return index;
   }
 

@@ -4,7 +4,17 @@ import { readFileSync } from 'node:fs';
 import { Eta } from 'eta';
 import { escapeHtml } from './shown-text.ts';
 
-const TEMPLATES = ['head', 'timeline', 'filters', 'record', 'change', 'version', 'foot'] as const;
+const TEMPLATES = [
+  'head',
+  'timeline',
+  'filters',
+  'record',
+  'entries',
+  'record-end',
+  'change',
+  'version',
+  'foot',
+] as const;
 
 type Template = (typeof TEMPLATES)[number];
 
@@ -15,7 +25,8 @@ for (const name of TEMPLATES)
     `@${name}`,
     textOf(`${name}.eta`)
       .replace(/^[ \t]+/gm, '')
-      .replaceAll('>\n<', '><'),
+      .replaceAll('>\n<', '><')
+      .trimEnd(),
   );
 
 /** Every value that a template prints is escaped; `view` is what it calls `it`. */

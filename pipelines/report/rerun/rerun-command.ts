@@ -1,22 +1,18 @@
 /** `report rerun`: the report of a file made again, up to the same offsets; says whether it is the same, or why it cannot be. */
-import { type CommandContext, EXIT, type ExitCode } from '../command-context.ts';
-import { PROGRAM } from './program.ts';
-import type { ReportDocument } from './report.ts';
-import { type RerunOptions, withReport } from './report-command.ts';
-import { lineDigest, readReportFile, type WrittenReport } from './report-file.ts';
-import { FORMATS, writeOut } from './report-output.ts';
-import type { UserReportResult } from './user-report.ts';
-
-/** Names that are said of each kind of difference. */
-const MOST_NAMED = 5;
+import { type CommandContext, EXIT, type ExitCode } from '../../command-context.ts';
+import { PROGRAM } from '../program.ts';
+import { type RerunOptions, withReport } from '../report-command.ts';
+import { FORMATS, writeOut } from '../report-output.ts';
+import type { UserReportResult } from '../user-report.ts';
+import { differences } from './differences.ts';
+import { readReportFile, type WrittenHeader } from './report-file.ts';
 
 export async function rerunReport(
   context: CommandContext,
   file: string,
   options: RerunOptions,
 ): Promise<ExitCode> {
-  const written = await readReportFile(file);
-  const { header } = written;
+  const header = await readReportFile(file);
   const request = {
     tenantId: header.tenant_id,
     userId: header.user_id,
@@ -36,7 +32,7 @@ export async function rerunReport(
       return EXIT.ok;
     }
     say(`not the same: ${file} has ${header.digest}, now it is ${digest}`);
-    for (const line of [...differences(written, document), ...reasons(written, made)]) say(`  ${line}`);
+    for (const line of [...(await differences(file, document)), ...reasons(header, made)]) say(`  ${line}`);
     return EXIT.discrepancy;
   });
 }
@@ -45,43 +41,8 @@ function say(line: string): void {
   process.stderr.write(`campaign-ledger: ${line}\n`);
 }
 
-/** What differs, by name. */
-function differences(written: WrittenReport, document: ReportDocument): string[] {
-  const records = new Map<string, string>();
-  for (const record of document.records()) records.set(record.message_id, lineDigest(record));
-  const versions = new Map(document.versions.map((one) => [one.valid_from, lineDigest(one)]));
-  return [
-    ...compare('messages', written.records, records),
-    ...compare('profile versions', written.versions, versions),
-  ];
-}
-
-function compare(
-  what: string,
-  then: ReadonlyMap<string, string>,
-  now: ReadonlyMap<string, string>,
-): string[] {
-  const gone = [...then.keys()].filter((key) => !now.has(key));
-  const added = [...now.keys()].filter((key) => !then.has(key));
-  const altered = [...then].filter(([key, digest]) => now.has(key) && now.get(key) !== digest);
-  return [
-    ...named(`${what} that are missing now`, gone),
-    ...named(`${what} that were not there`, added),
-    ...named(
-      `${what} that say something else`,
-      altered.map(([key]) => key),
-    ),
-  ];
-}
-
-function named(what: string, names: readonly string[]): string[] {
-  if (names.length === 0) return [];
-  const some = names.slice(0, MOST_NAMED).map((name) => JSON.stringify(name));
-  return [`${names.length} ${what}: ${some.join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`];
-}
-
 /** What is known to make a difference. */
-function reasons({ header }: WrittenReport, { document, rejected }: UserReportResult): string[] {
+function reasons(header: WrittenHeader, { document, rejected }: UserReportResult): string[] {
   const { header: now } = document;
   const found: string[] = [];
   if (header.sources.local_only !== now.sources.local_only) {

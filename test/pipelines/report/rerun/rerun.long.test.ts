@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import schema from '../../../schemas/report/user-report.schema.json' with { type: 'json' };
-import { change, definition, delivery, feedback } from '../../helpers/ledger-values.ts';
-import { noonOf, produceDays, runWith } from '../../helpers/past-days.ts';
-import { WholeLedger } from '../../helpers/whole-ledger.ts';
+import schema from '../../../../schemas/report/user-report.schema.json' with { type: 'json' };
+import { change, definition, delivery, feedback } from '../../../helpers/ledger-values.ts';
+import { noonOf, produceDays, runWith } from '../../../helpers/past-days.ts';
+import { WholeLedger } from '../../../helpers/whole-ledger.ts';
 
 let ledger: WholeLedger;
 let first: string;
