@@ -54,17 +54,20 @@ const CACHE_KIB = 16_384;
 /** Of one message, in memory. */
 const MOST_HELD = 1000;
 
+const COLUMNS =
+  'message TEXT, type TEXT, event TEXT, is_feedback INT, at INT, recorded INT, topic TEXT, partition INT, offset INT, rest TEXT';
+
 const TABLES = `
-  CREATE TABLE events (message TEXT, type TEXT, event TEXT, is_feedback INT, at INT, recorded INT, topic TEXT, partition INT,
-    offset INT, rest TEXT);
-  CREATE TABLE ordered (event INT);`;
+  CREATE TABLE events (${COLUMNS});
+  CREATE TABLE places (place INTEGER PRIMARY KEY, event INT);
+  CREATE TABLE ordered (place INTEGER PRIMARY KEY, ${COLUMNS});`;
 
 /**
  * Of several copies of one event the first recorded counts; a message is where its send event says. Text compares as the
  * bytes of UTF-8 do.
  */
 const ORDER = `
-  INSERT INTO ordered
+  INSERT INTO places (event)
   WITH copies AS (
       SELECT rowid AS row, message, type, is_feedback, at, recorded, topic, partition, offset,
         row_number() OVER (PARTITION BY message, type, event ORDER BY recorded, topic, partition, offset) AS copy
@@ -79,7 +82,10 @@ const ORDER = `
   WHERE CASE WHEN :by = 'interaction' THEN is_met ELSE sent >= :from AND sent < :to END
   ORDER BY sent, message, at, recorded, topic, partition, offset`;
 
-const READ = 'SELECT o.rowid AS place, e.* FROM ordered AS o JOIN events AS e ON e.rowid = o.event';
+/** They are read several times, one behind the other: from here and there each time would take far longer. */
+const COPY = `
+  INSERT INTO ordered
+  SELECT p.place, e.* FROM places AS p JOIN events AS e ON e.rowid = p.event ORDER BY p.place`;
 
 interface Row {
   /** Rises by one from event to event in the order of the report. */
@@ -134,13 +140,14 @@ export class EventStage implements Disposable {
     this.#database
       .prepare(ORDER)
       .run({ from: from ?? Number.MIN_SAFE_INTEGER, to: to ?? Number.MAX_SAFE_INTEGER, by });
+    this.#database.exec(COPY);
     this.#database.exec('COMMIT');
   }
 
   /** By the time of the send, then by message id as the bytes of UTF-8 compare. May be called again. */
   *messages(): Generator<Message> {
     let gathered: Gathered | null = null;
-    for (const row of this.#rows(`${READ} ORDER BY o.rowid`)) {
+    for (const row of this.#rows('SELECT * FROM ordered ORDER BY place')) {
       if (gathered?.messageId !== row.message) {
         if (gathered !== null) yield this.#message(gathered);
         gathered = new Gathered(row);
@@ -159,8 +166,9 @@ export class EventStage implements Disposable {
   }
 
   *#between(first: number, last: number, isFeedback: 0 | 1): Generator<ReportEvent> {
-    const where = 'o.rowid BETWEEN :first AND :last AND e.is_feedback = :isFeedback';
-    const rows = this.#rows(`${READ} WHERE ${where} ORDER BY o.rowid`, { first, last, isFeedback });
+    const where = 'place BETWEEN :first AND :last AND is_feedback = :isFeedback';
+    const query = `SELECT * FROM ordered WHERE ${where} ORDER BY place`;
+    const rows = this.#rows(query, { first, last, isFeedback });
     for (const row of rows) yield eventOf(row);
   }
 
