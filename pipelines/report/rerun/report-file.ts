@@ -36,7 +36,7 @@ const headerSchema = z.object({
 export type WrittenHeader = z.infer<typeof headerSchema>;
 
 /**
- * Holds one record at a time, and all profile versions.
+ * Holds some of its events at a time, and all profile versions.
  * @throws {UsageError} it is no report, or not one with what it takes to make it again
  * @throws {Error} it says something else than it did when it was written
  */

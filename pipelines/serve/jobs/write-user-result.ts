@@ -1,4 +1,4 @@
-/** Makes a user's report of a job and streams it to Blob, holding one record at a time. */
+/** Makes a user's report of a job and streams it to Blob as it is made. */
 import type { ArchivePlace } from '../../archive/listing.ts';
 import type { Clock } from '../../common/clock.ts';
 import type { ReportDocument } from '../../report/report.ts';
