@@ -85,7 +85,10 @@ const ORDER = `
 /** They are read several times, one behind the other: from here and there each time would take far longer. */
 const COPY = `
   INSERT INTO ordered
-  SELECT p.place, e.* FROM places AS p JOIN events AS e ON e.rowid = p.event ORDER BY p.place`;
+  SELECT p.place, e.* FROM places AS p JOIN events AS e ON e.rowid = p.event
+  WHERE p.place > :after AND p.place <= :after + :count ORDER BY p.place`;
+
+const COPIED_AT_ONCE = 2000;
 
 interface Row {
   /** Rises by one from event to event in the order of the report. */
@@ -135,12 +138,19 @@ export class EventStage implements Disposable {
     return new Set(this.#campaigns);
   }
 
-  /** To be called once, when all events are there and before the first message is taken. */
-  order({ from, to }: ReportRange, by: RangeBy): void {
+  /**
+   * To be gone through once, when all events are there and before the first message is taken: in steps, between which others
+   * may come in.
+   */
+  *order({ from, to }: ReportRange, by: RangeBy): Generator<void> {
     this.#database
       .prepare(ORDER)
       .run({ from: from ?? Number.MIN_SAFE_INTEGER, to: to ?? Number.MAX_SAFE_INTEGER, by });
-    this.#database.exec(COPY);
+    const copy = this.#database.prepare(COPY);
+    for (let after = 0; ; after += COPIED_AT_ONCE) {
+      if (copy.run({ after, count: COPIED_AT_ONCE }).changes < COPIED_AT_ONCE) break;
+      yield;
+    }
     this.#database.exec('COMMIT');
   }
 
@@ -157,19 +167,19 @@ export class EventStage implements Disposable {
     if (gathered !== null) yield this.#message(gathered);
   }
 
-  #message({ send, held, first, last }: Gathered): Message {
-    const of = (isFeedback: 0 | 1): StagedEvents =>
+  #message({ send, held, delivery, feedback }: Gathered): Message {
+    const of = (isFeedback: 0 | 1, span: Span): StagedEvents =>
       held?.filter(({ is_feedback }) => is_feedback === isFeedback).map(eventOf) ?? {
-        [Symbol.iterator]: () => this.#between(first, last, isFeedback),
+        [Symbol.iterator]: () => this.#within(span, isFeedback),
       };
-    return { send: eventOf(send), delivery: of(0), feedback: of(1), events: last - first + 1 };
+    const events = delivery.count + feedback.count;
+    return { send: eventOf(send), delivery: of(0, delivery), feedback: of(1, feedback), events };
   }
 
-  *#between(first: number, last: number, isFeedback: 0 | 1): Generator<ReportEvent> {
-    const where = 'place BETWEEN :first AND :last AND is_feedback = :isFeedback';
-    const query = `SELECT * FROM ordered WHERE ${where} ORDER BY place`;
-    const rows = this.#rows(query, { first, last, isFeedback });
-    for (const row of rows) yield eventOf(row);
+  *#within({ first, last }: Span, isFeedback: 0 | 1): Generator<ReportEvent> {
+    const query =
+      'SELECT * FROM ordered WHERE place BETWEEN :first AND :last AND is_feedback = :isFeedback ORDER BY place';
+    for (const row of this.#rows(query, { first, last, isFeedback })) yield eventOf(row);
   }
 
   /** By a statement of its own: several may be read side by side. */
@@ -197,25 +207,33 @@ function eventOf(row: Row): ReportEvent {
   };
 }
 
-/** What is met of one message: its rows while there are few, and of any number where they begin and end. */
+/** The places of a message's events of one kind, and of some of the other between them. */
+interface Span {
+  count: number;
+  first: number;
+  last: number;
+}
+
+/** What is met of one message: its rows while there are few, and of any number where they are. */
 class Gathered {
   readonly messageId: string;
-  readonly first: number;
   /** Null: too many. */
   held: Row[] | null = [];
-  last: number;
+  readonly delivery: Span = { count: 0, first: 0, last: -1 };
+  readonly feedback: Span = { count: 0, first: 0, last: -1 };
   send: Row;
 
   constructor(row: Row) {
     this.messageId = row.message;
-    this.first = row.place;
-    this.last = row.place;
     this.send = row;
   }
 
   /** In their order. */
   add(row: Row): void {
-    this.last = row.place;
+    const span = row.is_feedback === 1 ? this.feedback : this.delivery;
+    if (span.count === 0) span.first = row.place;
+    span.last = row.place;
+    span.count += 1;
     if (sendRank(row) > sendRank(this.send)) this.send = row;
     if (this.held !== null && this.held.push(row) > MOST_HELD) this.held = null;
   }

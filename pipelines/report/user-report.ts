@@ -174,7 +174,10 @@ async function report(
   const campaigns = currentCampaigns([...stage.campaignIds], known);
 
   signal?.throwIfAborted();
-  stage.order(range, by);
+  for (const _ of stage.order(range, by)) {
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
   const made = { stage, history, campaigns };
   const { today, ...summary } = await summarize(made, generatedAt, signal);
   const header: Omit<ReportHeader, 'header_digest'> = {

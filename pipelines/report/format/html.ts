@@ -35,7 +35,7 @@ export function* formatHtml(report: ReportDocument): Generator<string> {
     yield render('version', versionView(version, { index, previous: versions[index - 1], today, rows }));
   if (versions.length === 0) yield '<p class="none">No record of this report names a profile version.</p>\n';
   yield* todaysOwn(report, rows);
-  yield `</section>\n${render('foot', { ...sourcesView(report.header), script: SCRIPT })}`;
+  yield `</section>\n${render('foot', { ...sourcesView(report.header), script: SCRIPT })}\n`;
 }
 
 interface Known {

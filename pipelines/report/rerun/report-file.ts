@@ -1,10 +1,11 @@
 /** Reads a report that was written as JSON or NDJSON: what it was asked for, and whether it is as it was written. */
 import { z } from 'zod';
 import { UsageError } from '../../common/errors.ts';
-import type { JsonObject, JsonValue } from '../../profiles/fold/json-value.ts';
+import { canonicalJson, type JsonObject, type JsonValue } from '../../profiles/fold/json-value.ts';
 import { headerDigest, ReportDigest } from '../digest.ts';
 import { CANONICAL, recordPieces } from '../record-pieces.ts';
 import type { ReportedVersion } from '../report.ts';
+import { PartDigests } from './part-digests.ts';
 import { readWrittenParts } from './written-parts.ts';
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
@@ -35,12 +36,29 @@ const headerSchema = z.object({
 
 export type WrittenHeader = z.infer<typeof headerSchema>;
 
+export interface WrittenReport extends Disposable {
+  readonly header: WrittenHeader;
+  /** With what the file says as `written`. */
+  readonly parts: PartDigests;
+}
+
 /**
- * Holds some of its events at a time, and all profile versions.
+ * Reads it once: it may be a pipe. Holds some of its events at a time, and all profile versions.
  * @throws {UsageError} it is no report, or not one with what it takes to make it again
  * @throws {Error} it says something else than it did when it was written
  */
-export async function readReportFile(file: string): Promise<WrittenHeader> {
+export async function readReportFile(file: string): Promise<WrittenReport> {
+  const parts = new PartDigests();
+  try {
+    const header = await readInto(parts, file);
+    return { header, parts, [Symbol.dispose]: () => parts[Symbol.dispose]() };
+  } catch (error) {
+    parts[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function readInto(parts: PartDigests, file: string): Promise<WrittenHeader> {
   let header: JsonValue = null;
   let today: JsonValue = null;
   const versions: JsonObject[] = [];
@@ -53,9 +71,15 @@ export async function readReportFile(file: string): Promise<WrittenHeader> {
       today = value;
     },
     version: (value) => versions.push(value),
-    record: (record) => digest.recordText(recordPieces(record, CANONICAL)),
+    record: (record) =>
+      digest.recordText(
+        parts.noting('written', 'messages', record.message_id, recordPieces(record, CANONICAL)),
+      ),
   });
-  for (const version of versions) digest.version(version as unknown as ReportedVersion);
+  for (const version of versions) {
+    digest.version(version as unknown as ReportedVersion);
+    parts.add('written', 'profile versions', version.valid_from, [canonicalJson(version)]);
+  }
   const parsed = headerSchema.safeParse(header);
   if (!parsed.success)
     throw new UsageError(

@@ -1,10 +1,13 @@
 /** `report rerun`: the report of a file made again, up to the same offsets; says whether it is the same, or why it cannot be. */
 import { type CommandContext, EXIT, type ExitCode } from '../../command-context.ts';
+import { canonicalJson, type JsonValue } from '../../profiles/fold/json-value.ts';
 import { PROGRAM } from '../program.ts';
+import { CANONICAL, recordPieces } from '../record-pieces.ts';
+import type { ReportDocument } from '../report.ts';
 import { type RerunOptions, withReport } from '../report-command.ts';
 import { FORMATS, writeOut } from '../report-output.ts';
 import type { UserReportResult } from '../user-report.ts';
-import { differences } from './differences.ts';
+import type { PartDigests } from './part-digests.ts';
 import { readReportFile, type WrittenHeader } from './report-file.ts';
 
 export async function rerunReport(
@@ -12,7 +15,8 @@ export async function rerunReport(
   file: string,
   options: RerunOptions,
 ): Promise<ExitCode> {
-  const header = await readReportFile(file);
+  using written = await readReportFile(file);
+  const { header, parts } = written;
   const request = {
     tenantId: header.tenant_id,
     userId: header.user_id,
@@ -22,7 +26,7 @@ export async function rerunReport(
     generatedAt: context.clock.now(),
     pin: header.pin,
   };
-  return withReport(context, request, options, async (made) => {
+  return await withReport(context, request, options, async (made) => {
     const { document } = made;
     const printed = options.format ?? (options.out === undefined ? null : 'json');
     if (printed !== null) await writeOut((await FORMATS[printed]())(document), options.out);
@@ -32,13 +36,24 @@ export async function rerunReport(
       return EXIT.ok;
     }
     say(`not the same: ${file} has ${header.digest}, now it is ${digest}`);
-    for (const line of [...(await differences(file, document)), ...reasons(header, made)]) say(`  ${line}`);
+    for (const line of [...differences(parts, document), ...reasons(header, made)]) say(`  ${line}`);
     return EXIT.discrepancy;
   });
 }
 
 function say(line: string): void {
   process.stderr.write(`campaign-ledger: ${line}\n`);
+}
+
+/** What differs, by name. */
+function differences(parts: PartDigests, { records, versions }: ReportDocument): string[] {
+  for (const record of records())
+    parts.add('made', 'messages', record.message_id, recordPieces(record, CANONICAL));
+  for (const version of versions)
+    parts.add('made', 'profile versions', version.valid_from, [
+      canonicalJson(version as unknown as JsonValue),
+    ]);
+  return parts.differences();
 }
 
 /** What is known to make a difference. */

@@ -4,14 +4,9 @@
  */
 import { drain, parseFile, pipe } from 'stream-json/file/index.js';
 import { UsageError } from '../../common/errors.ts';
-import {
-  emptyObject,
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  parseNumber,
-} from '../../profiles/fold/json-value.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../profiles/fold/json-value.ts';
 import { type EntryList, EntryStore } from './entry-list.ts';
+import { eachOf, type Frame, type Made, object, plain, type Token, TokenReader } from './json-frames.ts';
 
 /** As it stands there, whatever it is. Lists of many entries are there until the next record is met, others for good. */
 export type WrittenRecord = Readonly<Record<string, Made>>;
@@ -24,122 +19,109 @@ export interface Parts {
   readonly record?: (record: WrittenRecord) => void;
 }
 
-/** A value, or a list that is too long for memory. */
-type Made = JsonValue | Iterable<JsonValue>;
-
-/** An object or a list of which not all was read. */
-interface Frame {
-  /** For an object or a list within it. */
-  open(key: string, isList: boolean): Frame;
-  /** Takes what is within it, when all of that is there. Elements of lists have the key ''. */
-  put(key: string, value: Made): void;
-  /** All is there. */
-  end(): Made;
-}
-
 /**
+ * JSON is one object with all parts. NDJSON is an object for each, and the header's comes first, alone. Other members are
+ * passed over.
  * @param file a path
  * @throws {UsageError} it cannot be read, or is neither JSON nor NDJSON
+ * @throws what the parts throw
  */
 export async function readWrittenParts(file: string, parts: Parts): Promise<void> {
   using store = new EntryStore();
-  const stack: Frame[] = [top(parts, store)];
-  const keys = [''];
-  const put = (value: Made): void => stack.at(-1)?.put(keys.at(-1) ?? '', value);
+  const reader = new TokenReader(top(parts, store));
+  let thrown: unknown = null;
   const take = (token: Token): void => {
-    switch (token.name) {
-      case 'keyValue':
-        keys[keys.length - 1] = token.value;
-        return;
-      case 'startObject':
-      case 'startArray': {
-        const frame = stack.at(-1)?.open(keys.at(-1) ?? '', token.name === 'startArray');
-        if (frame !== undefined) stack.push(frame);
-        keys.push('');
-        return;
-      }
-      case 'endObject':
-      case 'endArray':
-        keys.pop();
-        put(stack.pop()?.end() ?? null);
-        return;
-      default:
-        put(token.name === 'numberValue' ? parseNumber(token.value) : token.value);
+    try {
+      reader.take(token);
+    } catch (error) {
+      thrown = error;
+      throw error;
     }
   };
-  const reading = pipe(parseFile({ jsonStreaming: true, streamValues: false }), take);
   try {
-    await drain(reading(file));
+    await drain(pipe(parseFile({ jsonStreaming: true, streamValues: false }), take)(file));
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw new UsageError(`${file} is neither JSON nor NDJSON: ${message}`);
-    throw new UsageError(`${file}: cannot be read: ${message}`);
+    if (error === thrown && !(error instanceof WrongForm)) throw error;
+    if (code !== undefined) throw new UsageError(`${file}: cannot be read: ${message}`);
+    throw new UsageError(`${file} is neither JSON nor NDJSON: ${message}`);
   }
 }
 
-/** Of the parser's, with the options above. */
-type Token =
-  | { readonly name: 'startObject' | 'endObject' | 'startArray' | 'endArray' }
-  | { readonly name: 'keyValue' | 'stringValue' | 'numberValue'; readonly value: string }
-  | { readonly name: 'nullValue'; readonly value: null }
-  | { readonly name: 'trueValue' | 'falseValue'; readonly value: boolean };
+class WrongForm extends Error {}
 
-/** JSON has one object with all parts, NDJSON an object for each. */
+/** Around everything. */
 function top(parts: Parts, store: EntryStore): Frame {
+  let form: 'json' | 'ndjson' | null = null;
   const fail = () => {
-    throw new Error('it is no object');
+    throw new WrongForm('it is no object');
   };
-  let isWithin = false;
   return {
     open: (_, isList) => {
-      isWithin = true;
-      return isList ? fail() : partsFrame(parts, store);
+      if (isList) return fail();
+      if (form === 'json') throw new WrongForm('it goes on behind the end of its first object');
+      if (form === 'ndjson') return line(parts, store);
+      return first(parts, store, (keys) => {
+        form = keys.size === 1 && keys.has('report') ? 'ndjson' : 'json';
+      });
     },
-    put: () => {
-      if (!isWithin) fail();
-      isWithin = false;
-    },
-    end: () => null,
+    put: fail,
+    end: () => undefined,
   };
 }
 
-function partsFrame({ header, today, version, record }: Parts, store: EntryStore): Frame {
-  const addVersion = (value: Made): void => version?.(value as JsonObject);
-  const addRecord = (value: Made): void => {
-    record?.(value as WrittenRecord);
-    store.clear();
-  };
-  const isOne = (value: Made): boolean => isJsonObject(value as JsonValue);
+/** All of JSON, or the first line of NDJSON. A list that stood in it twice would be read twice. */
+function first(parts: Parts, store: EntryStore, onEnd: (keys: ReadonlySet<string>) => void): Frame {
+  const keys = new Set<string>();
   return {
+    member: (key) => {
+      if (keys.has(key)) throw new WrongForm(`it has ${JSON.stringify(key)} twice`);
+      keys.add(key);
+    },
     open: (key, isList) => {
-      if (key === 'record' && !isList) return recordFrame(store);
-      if (key === 'records' && isList) return eachOf(() => recordFrame(store), addRecord);
-      return key === 'profile_versions' && isList ? eachOf(object, addVersion) : plain(key, isList);
+      if (isList && key === 'records') return eachOf(() => recordFrame(store), takeRecord(parts, store));
+      if (isList && key === 'profile_versions') return eachOf(object, (version) => parts.version?.(version));
+      return plain(key, isList);
     },
-    put: (key, value) => {
-      if (key === 'report') header?.(value as JsonValue);
-      else if (key === 'profile_today') today?.(value as JsonValue);
-      else if (key === 'profile_version' && isOne(value)) addVersion(value);
-      else if (key === 'record' && isOne(value)) addRecord(value);
+    put: (key, value) => takeRest(parts, key, value),
+    end: () => {
+      onEnd(keys);
+      return undefined;
     },
-    end: () => null,
   };
 }
 
-/** A list whose objects are taken one by one and not kept. */
-function eachOf(open: () => Frame, take: (value: Made) => void): Frame {
+/** A further line of NDJSON. */
+function line(parts: Parts, store: EntryStore): Frame {
+  const take = takeRecord(parts, store);
   return {
-    open: (_, isList) => (isList ? list() : open()),
-    put: (_, value) => {
-      if (isJsonObject(value as JsonValue)) take(value);
+    open: (key, isList) => (key === 'record' && !isList ? recordFrame(store) : plain(key, isList)),
+    put: (key, value) => {
+      if (key === 'record' && isJsonObject(value as JsonValue)) take(value as JsonObject);
+      else if (key === 'profile_version' && isJsonObject(value as JsonValue))
+        parts.version?.(value as JsonObject);
+      else takeRest(parts, key, value);
     },
-    end: () => [],
+    end: () => undefined,
+  };
+}
+
+function takeRest({ header, today }: Parts, key: string, value: Made): void {
+  if (key === 'report') header?.(value as JsonValue);
+  else if (key === 'profile_today') today?.(value as JsonValue);
+}
+
+function takeRecord({ record }: Parts, store: EntryStore): (value: JsonObject) => void {
+  return (value) => {
+    record?.(value);
+    store.clear();
   };
 }
 
 function recordFrame(store: EntryStore): Frame {
-  const isEntries = (key: string): boolean => key === 'delivery' || key === 'feedback';
-  return object((key, isList) => (isList && isEntries(key) ? entries(store.list()) : null));
+  return object((key, isList) =>
+    isList && (key === 'delivery' || key === 'feedback') ? entries(store.list()) : plain(key, isList),
+  );
 }
 
 function entries(list: EntryList): Frame {
@@ -147,31 +129,5 @@ function entries(list: EntryList): Frame {
     open: plain,
     put: (_, value) => list.push(value as JsonValue),
     end: () => list.items(),
-  };
-}
-
-function plain(_key: string, isList: boolean): Frame {
-  return isList ? list() : object();
-}
-
-function object(open: (key: string, isList: boolean) => Frame | null = () => null): Frame {
-  const value = emptyObject() as Record<string, Made>;
-  return {
-    open: (key, isList) => open(key, isList) ?? plain(key, isList),
-    put: (key, member) => {
-      value[key] = member;
-    },
-    end: () => value as Made,
-  };
-}
-
-function list(): Frame {
-  const value: JsonValue[] = [];
-  return {
-    open: plain,
-    put: (_, element) => {
-      value.push(element as JsonValue);
-    },
-    end: () => value,
   };
 }

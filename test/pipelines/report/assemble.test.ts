@@ -56,7 +56,7 @@ function reportOf(
 ) {
   using stage = new EventStage();
   for (const one of events) stage.add(one);
-  stage.order(range, by);
+  for (const _ of stage.order(range, by));
   const assembler = new Assembler({
     history: { versions: foldProfile(changes), knownFrom: null },
     campaigns,

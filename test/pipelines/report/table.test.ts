@@ -45,3 +45,13 @@ test('says what it was asked for, and what it may lack', () => {
     /happened in the range|recorded by|ClickHouse alone/,
   );
 });
+
+test('text of many thousand characters in a column is there to its end', () => {
+  const [first] = shop.records();
+  if (first === undefined) throw new Error('a report without records');
+  const text = Array.from({ length: 2500 }, (_, index) => index.toString(36).padStart(4, '_')).join('');
+  const long = { ...first, campaign: { ...first.campaign, name: text }, delivery: [], feedback: [] };
+  const table = [...formatTable({ ...shop, records: () => [long], [Symbol.dispose]: () => {} })].join('');
+  const column = table.split('\n').map((line) => line.slice(18, 18 + 26).trim());
+  expect(column.join('').includes(text)).toBe(true);
+});

@@ -13,12 +13,17 @@ const coded = (code: number) =>
 
 describe('judgeClientError', () => {
   it('knows a cluster that is away by the text alone, for the client drops the code', async () => {
-    const consumer = new kafka.KafkaConsumer({ 'bootstrap.servers': '127.0.0.1:1', 'group.id': 'none' }, {});
     const errors: kafka.LibrdKafkaError[] = [];
-    consumer.on('event.error', (error) => errors.push(error));
-    const given = new Promise<void>((resolve) => consumer.connect({ timeout: 4_000 }, () => resolve()));
-    await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(0);
-    await given;
+    // The client says it once, and to nobody when that is before it has begun to listen to its own thread.
+    for (let tries = 0; tries < 10 && errors.length === 0; tries += 1) {
+      const consumer = new kafka.KafkaConsumer(
+        { 'bootstrap.servers': '127.0.0.1:1', 'group.id': 'none' },
+        {},
+      );
+      consumer.on('event.error', (error) => errors.push(error));
+      await new Promise<void>((resolve) => consumer.connect({ timeout: 1_000 }, () => resolve()));
+    }
+    expect(errors).not.toEqual([]);
     for (const error of errors) expect(judgeClientError(error)).toBeInstanceOf(Outage);
   });
 

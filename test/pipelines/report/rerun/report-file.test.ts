@@ -8,6 +8,7 @@ import { canonicalJson, type JsonObject, parseJson } from '../../../../pipelines
 import { headerDigest, ReportDigest } from '../../../../pipelines/report/digest.ts';
 import { formatJson, formatNdjson } from '../../../../pipelines/report/format/json.ts';
 import { type ReportDocument, wholeReport } from '../../../../pipelines/report/report.ts';
+import { PartDigests } from '../../../../pipelines/report/rerun/part-digests.ts';
 import { readReportFile } from '../../../../pipelines/report/rerun/report-file.ts';
 import { readWrittenParts } from '../../../../pipelines/report/rerun/written-parts.ts';
 import {
@@ -44,7 +45,8 @@ const ndjson = [...formatNdjson(document)].join('');
 async function read(text: string) {
   const file = join(folder, 'report');
   await writeFile(file, text);
-  return readReportFile(file);
+  using written = await readReportFile(file);
+  return written.header;
 }
 
 describe('says what it said', () => {
@@ -111,6 +113,12 @@ describe('is no report', () => {
     ['cut off', json.slice(0, -20), 'is neither JSON nor NDJSON'],
     ['another text', 'tenant,user\r\n', 'is neither JSON nor NDJSON'],
     ['a list', '[]', 'it is no object'],
+    ['more than one', json + json, 'it goes on behind the end of its first object'],
+    [
+      'one with records twice',
+      json.replace('\n  "profile_versions"', '"records": [], "profile_versions"'),
+      'has "records" twice',
+    ],
     ['a number', '7', 'it is no object'],
     ['another object', '{"a": [{"b": 1}]}', 'is no report that can be made again'],
     ['a report without a pin', JSON.stringify({ report: { ...document.header, pin: undefined } }), 'pin'],
@@ -121,6 +129,30 @@ describe('is no report', () => {
   it('a file that is not there', async () => {
     await expect(readReportFile(join(folder, 'none'))).rejects.toThrow('cannot be read: ENOENT');
   });
+});
+
+test('what fails while a record is taken is not said of the file', async () => {
+  const file = join(folder, 'good');
+  await writeFile(file, json);
+  const full = Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR' });
+  const record = () => {
+    throw full;
+  };
+  await expect(readWrittenParts(file, { record })).rejects.toBe(full);
+});
+
+test('what two reports say differently is named, with how much there is of it', () => {
+  using parts = new PartDigests();
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'a', 'same', 'other'])
+    parts.add('written', 'messages', name, [name, '1']);
+  parts.add('made', 'messages', 'same', ['sam', 'e1']);
+  parts.add('made', 'messages', 'other', ['other2']);
+  parts.add('made', 'profile versions', { odd: 1 }, []);
+  expect(parts.differences()).toEqual([
+    '6 messages that are missing now: "a", "b", "c", "d", "e", …',
+    '1 messages that say something else: "other"',
+    '1 profile versions that were not there: {"odd":1}',
+  ]);
 });
 
 test('every record and value that JSON can hold is read as it stands', async () => {

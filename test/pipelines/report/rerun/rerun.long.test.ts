@@ -1,14 +1,17 @@
 /** A report made again: the same, whatever has come and gone since; or it says why it is not. And its formats, by readers that are not ours. */
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import schema from '../../../../schemas/report/user-report.schema.json' with { type: 'json' };
 import { change, definition, delivery, feedback } from '../../../helpers/ledger-values.ts';
 import { noonOf, produceDays, runWith } from '../../../helpers/past-days.ts';
 import { WholeLedger } from '../../../helpers/whole-ledger.ts';
+
+const MAIN = new URL('../../../../pipelines/main.ts', import.meta.url).pathname;
 
 let ledger: WholeLedger;
 let first: string;
@@ -203,10 +206,22 @@ describe('again', () => {
       clickhouse_settings: { lightweight_deletes_sync: '2' },
     });
     const { exitCode, stderr } = await rerun(first);
-    expect(exitCode).toBe(3);
+    expect(exitCode, stderr).toBe(3);
     expect(stderr).toMatch(/not the same: \S+ has sha256:\S+, now it is sha256:/);
     expect(stderr).toContain(`1 messages that are missing now: "${message_id}"`);
     expect(stderr).toContain('rows may have been changed or removed by other hands');
+
+    // However the file comes, it is read once: through a pipe, or from where the new report is to go.
+    const pipe = 'cat "$0" | "$@" report rerun /dev/stdin';
+    const args = ['-c', `${pipe} --config ${ledger.configFile}`, first, process.execPath, MAIN];
+    const piped = await execa('bash', args, { reject: false });
+    expect(piped.exitCode, piped.stderr).toBe(3);
+    expect(piped.stderr).toContain(`1 messages that are missing now: "${message_id}"`);
+    const own = join(ledger.folder, 'own.json');
+    await copyFile(first, own);
+    const replaced = await rerun(own, '--out', own);
+    expect(replaced.stderr).toContain(`1 messages that are missing now: "${message_id}"`);
+    expect(await rerun(own)).toMatchObject({ exitCode: 0 });
   });
 
   it.each([
