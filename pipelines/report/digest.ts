@@ -1,8 +1,7 @@
 /** What tells whether two reports say the same: of records and profile versions, not of when they were made or from where. */
 import { createHash, type Hash } from 'node:crypto';
 import { canonicalJson, type JsonObject, type JsonValue } from '../profiles/fold/json-value.ts';
-import { CANONICAL, recordPieces } from './record-pieces.ts';
-import type { ProfileToday, ReportedVersion, ReportHeader, StreamedRecord } from './report.ts';
+import type { ProfileToday, ReportedVersion, ReportHeader } from './report.ts';
 
 /**
  * SHA-256 of all records in their order, then all profile versions in theirs, each as canonical JSON (keys in order, no
@@ -10,10 +9,6 @@ import type { ProfileToday, ReportedVersion, ReportHeader, StreamedRecord } from
  */
 export class ReportDigest {
   readonly #hash: Hash = createHash('sha256');
-
-  record(record: StreamedRecord): void {
-    this.recordText(recordPieces(record, CANONICAL));
-  }
 
   /** A record by its canonical JSON, in pieces. */
   recordText(pieces: Iterable<string>): void {

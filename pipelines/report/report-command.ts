@@ -1,22 +1,15 @@
 /** `report`: what a user got, what came of it, and who the user was each time; the same again; and what came of a campaign. */
 import { type Command, Option } from 'commander';
-import type { Priority } from '../archive/tiers/rehydrate.ts';
 import { registerCampaignReport } from '../campaign-report/campaign-command.ts';
 import { type CommandContext, type ExitCode, withConfig } from '../command-context.ts';
-import { OfflineBlob } from '../common/blob/offline.ts';
-import { Outage, UsageError } from '../common/errors.ts';
+import { UsageError } from '../common/errors.ts';
 import { printable } from '../common/printable.ts';
 import type { RangeBy, ReportRange } from './event-stage.ts';
-import type { UserKey } from './read-clickhouse.ts';
 import { notesOf } from './report-notes.ts';
 import { FORMATS, type OutputOptions, withOutputOptions, writeOut } from './report-output.ts';
+import type { RerunOptions } from './rerun/rerun-command.ts';
 import { parseTimeArgument } from './time-argument.ts';
-import type { ReportContext, UserReportRequest, UserReportResult } from './user-report.ts';
-
-interface SourceOptions {
-  readonly rehydrate?: Priority;
-  readonly localOnly?: boolean;
-}
+import { type SourceOptions, withReport } from './with-report.ts';
 
 interface ReportUserOptions extends OutputOptions, SourceOptions {
   readonly tenant: string;
@@ -26,8 +19,6 @@ interface ReportUserOptions extends OutputOptions, SourceOptions {
   readonly by: RangeBy;
   readonly knownAt?: string;
 }
-
-export interface RerunOptions extends SourceOptions, Partial<OutputOptions> {}
 
 export function registerReportCommand(program: Command): void {
   const report = program.command('report').description('reports on demand');
@@ -108,30 +99,6 @@ async function reportUser(context: CommandContext, options: ReportUserOptions): 
   });
 }
 
-/** Makes a report, and has it until `use` has ended. */
-export async function withReport<T>(
-  { config, clock }: CommandContext,
-  request: UserReportRequest,
-  { rehydrate, localOnly = false }: SourceOptions,
-  use: (made: UserReportResult) => Promise<T>,
-): Promise<T> {
-  const [{ openReportContext }, { makeUserReport }] = await Promise.all([
-    import('./report-context.ts'),
-    import('./user-report.ts'),
-  ]);
-  const { context, close } = openReportContext(config, { clock, isLocalOnly: localOnly });
-  try {
-    const made = await makeUserReport(context, request).catch(async (error: unknown) => {
-      await bringBack(error, context, { user: request, priority: rehydrate, now: clock.now() });
-      throw withWayOut(error);
-    });
-    using _document = made.document;
-    return await use(made);
-  } finally {
-    await close();
-  }
-}
-
 function parseRange({ from, to }: Pick<ReportUserOptions, 'from' | 'to'>): ReportRange {
   const range = {
     from: from === undefined ? null : parseTimeArgument('--from', from),
@@ -141,41 +108,4 @@ function parseRange({ from, to }: Pick<ReportUserOptions, 'from' | 'to'>): Repor
     throw new UsageError(`--from ${from} is after --to ${to}`);
   }
   return range;
-}
-
-interface BringBack {
-  readonly user: UserKey;
-  readonly priority: Priority | undefined;
-  /** Milliseconds. */
-  readonly now: number;
-}
-
-/** What cannot be read now, all at once: the first that was met is seldom the only one. */
-async function bringBack(
-  error: unknown,
-  context: ReportContext,
-  { user, priority, now }: BringBack,
-): Promise<void> {
-  if (!(error instanceof OfflineBlob) || context.blob === null) return;
-  if (priority === undefined) {
-    process.stderr.write('campaign-ledger: with --rehydrate all that this report needs is brought back\n');
-    return;
-  }
-  const [{ rehydrateReport }, { rehydrationText }] = await Promise.all([
-    import('./rehydrate-report.ts'),
-    import('../archive/tiers/tiers-text.ts'),
-  ]);
-  const rehydration = await rehydrateReport(context, context.blob, { user, priority });
-  process.stderr.write(rehydrationText(rehydration, { priority, now }));
-}
-
-/** Without Blob there is no telling what a report would lack. */
-function withWayOut(error: unknown): unknown {
-  if (!(error instanceof Outage) || error.service !== 'blob') return error;
-  const message = error.message.replace(/^blob: /, '');
-  return new Outage(
-    'blob',
-    `${message}; nothing was reported, as rows may be there alone (--local-only asks ClickHouse alone)`,
-    { cause: error },
-  );
 }

@@ -4,11 +4,13 @@ import { canonicalJson, type JsonValue } from '../../profiles/fold/json-value.ts
 import { PROGRAM } from '../program.ts';
 import { CANONICAL, recordPieces } from '../record-pieces.ts';
 import type { ReportDocument } from '../report.ts';
-import { type RerunOptions, withReport } from '../report-command.ts';
-import { FORMATS, writeOut } from '../report-output.ts';
+import { FORMATS, type OutputOptions, writeOut } from '../report-output.ts';
 import type { UserReportResult } from '../user-report.ts';
+import { type SourceOptions, withReport } from '../with-report.ts';
 import type { PartDigests } from './part-digests.ts';
 import { readReportFile, type WrittenHeader } from './report-file.ts';
+
+export interface RerunOptions extends SourceOptions, Partial<OutputOptions> {}
 
 export async function rerunReport(
   context: CommandContext,

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { canonicalJson, type JsonObject, parseJson } from '../../../../pipelines/profiles/fold/json-value.ts';
 import { headerDigest, ReportDigest } from '../../../../pipelines/report/digest.ts';
 import { formatJson, formatNdjson } from '../../../../pipelines/report/format/json.ts';
+import { CANONICAL, recordPieces } from '../../../../pipelines/report/record-pieces.ts';
 import { type ReportDocument, wholeReport } from '../../../../pipelines/report/report.ts';
 import { PartDigests } from '../../../../pipelines/report/rerun/part-digests.ts';
 import { readReportFile } from '../../../../pipelines/report/rerun/report-file.ts';
@@ -26,7 +27,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 function sealed(shop: WholeDocument): ReportDocument {
   const digest = new ReportDigest();
-  for (const record of shop.records()) digest.record(record);
+  for (const record of shop.records()) digest.recordText(recordPieces(record, CANONICAL));
   for (const version of shop.versions) digest.version(version);
   const header = { ...shop.header, digest: digest.text };
   return {
